@@ -1,0 +1,2 @@
+//! The `udmi` command.
+fn main() {}
