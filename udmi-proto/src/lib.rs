@@ -10,3 +10,4 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+pub mod model;

@@ -1,0 +1,193 @@
+//! The two declarations from which types, their JSON form and their descriptions all follow.
+
+/// Declares an object with named members.
+///
+/// `in "name"` makes it a document of its own, `[open]` allows members that are not listed. A field may
+/// carry its name on the wire (`kind as "type"`) and its constraints (`[required, minimum = 1]`, see
+/// `describe::Property`).
+macro_rules! document {
+    (
+        $(#[doc = $doc:expr])*
+        pub struct $name:ident $(in $document:literal)? $([$open:ident])? {
+            $(
+                $(#[doc = $field_doc:expr])*
+                $field:ident $(as $wire:literal)? : $type:ty
+                    $([$($limit:ident $(= $value:expr)?),+ $(,)?])?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+        pub struct $name {
+            $(
+                $(#[doc = $field_doc])*
+                $(#[serde(rename = $wire)])?
+                #[serde(skip_serializing_if = "crate::model::describe::Field::absent")]
+                pub $field: $type,
+            )*
+        }
+
+        const _: () = {
+            use $crate::model::describe::{Describe, Document, Field, Kind, Property};
+
+            const PROPERTIES: &[Property] = &[$(
+                Property::new(
+                    stringify!($field),
+                    &[$($wire)?],
+                    concat!($($field_doc, "\n"),*),
+                    <$type as Field>::KIND,
+                )$($(.$limit($($value)?))+)?,
+            )*];
+
+            impl Describe for $name {
+                const DOCUMENT: &'static Document = &Document::object(
+                    &[$($document)?],
+                    concat!($($doc, "\n"),*),
+                    PROPERTIES,
+                    &[$(stringify!($open))?],
+                );
+            }
+
+            impl Field for $name {
+                const KIND: Kind = Kind::Document(<Self as Describe>::DOCUMENT);
+            }
+
+            #[derive(serde::Deserialize)]
+            #[serde(field_identifier)]
+            #[allow(non_camel_case_types)]
+            enum Key {
+                $($(#[serde(rename = $wire)])? $field,)*
+                #[serde(other)]
+                NotListed,
+            }
+
+            struct Members;
+
+            impl<'de> serde::de::Visitor<'de> for Members {
+                type Value = $name;
+
+                fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                    formatter.write_str("an object")
+                }
+
+                #[allow(unused_mut)]
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                    let mut object = $name::default();
+                    while let Some(key) = map.next_key::<Key>()? {
+                        match key {
+                            $(Key::$field => object.$field = Field::read(&mut map)?,)*
+                            Key::NotListed => {
+                                map.next_value::<serde::de::IgnoredAny>()?;
+                            }
+                        }
+                    }
+                    Ok(object)
+                }
+            }
+
+            // Written out rather than derived, because a derived reader would also take a list.
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    deserializer.deserialize_map(Members)
+                }
+            }
+        };
+    };
+}
+
+/// Declares a closed list of texts, with `Unknown` for any other text.
+///
+/// `in "name"` puts it under the definitions of the common document.
+macro_rules! choice {
+    (
+        $(#[doc = $doc:expr])*
+        pub enum $name:ident $(in $definition:literal)? {
+            $(
+                $(#[doc = $variant_doc:expr])*
+                $variant:ident = $text:literal
+            ),+ $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[doc = $variant_doc])* $variant,)+
+            /// A text that is not listed; never written.
+            #[default]
+            Unknown,
+        }
+
+        impl $name {
+            /// The description of the list.
+            pub const CHOICE: &'static $crate::model::describe::Choice = &$crate::model::describe::Choice {
+                name: match &[$($definition)?] as &[&'static str] {
+                    [name, ..] => Some(*name),
+                    [] => None,
+                },
+                doc: concat!($($doc, "\n"),*),
+                values: &[$($text),+],
+            };
+
+            /// Finds the listed choice, or `Unknown`.
+            #[must_use]
+            pub fn from_text(text: &str) -> Self {
+                match text {
+                    $($text => Self::$variant,)+
+                    _ => Self::Unknown,
+                }
+            }
+
+            /// The text on the wire; empty for `Unknown`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                    Self::Unknown => "",
+                }
+            }
+        }
+
+        const _: () = {
+            use $crate::model::describe::{Field, Kind};
+
+            impl Field for $name {
+                const KIND: Kind = Kind::Choice(Self::CHOICE);
+
+                fn absent(&self) -> bool {
+                    *self == Self::Unknown
+                }
+            }
+
+            struct Text;
+
+            impl serde::de::Visitor<'_> for Text {
+                type Value = $name;
+
+                fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                    formatter.write_str("a text")
+                }
+
+                fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                    Ok($name::from_text(text))
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    deserializer.deserialize_str(Text)
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    match self {
+                        Self::Unknown => {
+                            Err(serde::ser::Error::custom(concat!("unknown ", stringify!($name), " is not written")))
+                        }
+                        $(Self::$variant)|+ => serializer.serialize_str(self.as_str()),
+                    }
+                }
+            }
+        };
+    };
+}

@@ -1,0 +1,5 @@
+//! The site model's description of a device.
+
+mod localnet;
+
+pub use self::localnet::LocalnetFamily;
