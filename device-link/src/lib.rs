@@ -1,4 +1,15 @@
-//! Under construction.
+//! A vendor-neutral, sans-IO device link: time, timers, an MQTT 3.1.1 session, an outbox, and the port
+//! vocabulary between a device cloud's protocol (a [`Dialect`]) and the world (a driver).
+//!
+//! The core never touches a socket, a clock, a file, a thread or a random source. It is told what
+//! happened ([`Event`]) and says what must be done ([`Action`]). Six rules make a driver:
+//!
+//! 1. Call [`Node::handle`] with the time and one event.
+//! 2. Pop [`Node::poll`] until it returns `None`, and do what it says, in order.
+//! 3. Sleep until [`Node::deadline`] or the next event, whichever is first.
+//! 4. Answer each id once; late and double answers are ignored.
+//! 5. Equal boots and equal events give equal actions, bit for bit.
+//! 6. Nothing a peer sends can panic or grow memory past [`Limits`].
 #![no_std]
 #![deny(
     clippy::unwrap_used,
@@ -11,4 +22,29 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod backoff;
+mod cx;
+mod dialect;
+mod limits;
+mod node;
+mod octets;
+mod port;
+mod secret;
+mod session;
+mod time;
+mod timers;
 pub mod wire;
+
+pub use cx::{Cx, LinkTimer, WakeReason};
+pub use dialect::{
+    ConnectSpec, Dialect, Down, Filter, Full, LinkEvent, Lost, Message, Publish, Queue, Receipt, Slot,
+    SubscribeRefused, Topic, TopicError, Will,
+};
+pub use limits::Limits;
+pub use node::Node;
+pub use port::{
+    Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, HookId, Key, KeyError, Outbound, StoreId,
+    Stored, Token, Transport,
+};
+pub use secret::{MASK, Secret};
+pub use time::{Instant, Now, UtcMillis};

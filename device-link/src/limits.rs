@@ -1,0 +1,71 @@
+//! Every bound on what a peer or time can grow, in one place.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds of one node. Over a bound means a receipt, a counter or a closed link; never a block,
+/// never growth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Bytes of one MQTT packet, in or out. A larger one from the peer closes the link.
+    /// Default 1 MiB: four times the largest UDMI config (§A, 262144 bytes).
+    pub packet_bytes: usize,
+    /// Messages waiting in the outbox (not yet handed to the session). Default 1000.
+    pub outbox_messages: usize,
+    /// Bytes of topic and payload waiting in the outbox. Default 4 MiB.
+    pub outbox_bytes: usize,
+    /// QoS 1 publishes sent and not yet acknowledged. Default 100.
+    pub inflight: usize,
+    /// Slots of [`Queue::Latest`](crate::Queue::Latest) in use at once. Default 4096.
+    pub slots: usize,
+    /// Subscriptions held. Default 16384.
+    pub subscriptions: usize,
+    /// Inbound QoS 2 exchanges open at once; one more closes the link. Default 64.
+    pub inbound_exactly_once: usize,
+    /// Hooks invoked and not yet answered. Default 256.
+    pub pending_hooks: usize,
+    /// Stores requested and not yet answered. Default 64.
+    pub pending_stores: usize,
+    /// From asking for a connection to its answer. Default 20 s.
+    pub open_timeout: Duration,
+    /// From an open transport to CONNACK. Default 10 s (§1.1).
+    pub connack_timeout: Duration,
+    /// From SUBSCRIBE to SUBACK. Default 10 s.
+    pub suback_timeout: Duration,
+    /// From PINGREQ to any answer. Default 10 s.
+    pub pingresp_timeout: Duration,
+    /// For acknowledgements of the last messages before an orderly stop. Default 2.5 s (§C.5).
+    pub leave_timeout: Duration,
+    /// Shortest pause before another connection attempt. Default 1 s.
+    pub reconnect_minimum: Duration,
+    /// Longest pause before another connection attempt. Default 120 s (§1.9).
+    pub reconnect_maximum: Duration,
+    /// A link that was up for so long counts as healthy: the pauses start over. Default 30 s.
+    pub healthy_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_bytes: 1 << 20,
+            outbox_messages: 1000,
+            outbox_bytes: 4 << 20,
+            inflight: 100,
+            slots: 4096,
+            subscriptions: 16_384,
+            inbound_exactly_once: 64,
+            pending_hooks: 256,
+            pending_stores: 64,
+            open_timeout: Duration::from_secs(20),
+            connack_timeout: Duration::from_secs(10),
+            suback_timeout: Duration::from_secs(10),
+            pingresp_timeout: Duration::from_secs(10),
+            leave_timeout: Duration::from_millis(2500),
+            reconnect_minimum: Duration::from_secs(1),
+            reconnect_maximum: Duration::from_secs(120),
+            healthy_after: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The node: one dialect on one link. Events in, actions out.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::backoff::Backoff;
+use crate::cx::{ActionOf, Core, Cx, Deferred, LinkTimer, WakeReason, Wish};
+use crate::dialect::{Dialect, Down, LinkEvent, Message, Receipt, SubscribeRefused};
+use crate::port::{Action, Boot, Closed, ConnId, Event, ExitReason};
+use crate::session::{Fault, Incoming};
+use crate::time::{Instant, Now};
+use crate::wire::ConnectCode;
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Between attempts.
+    Waiting,
+    /// The driver was asked to connect.
+    Dialing { conn: ConnId },
+    /// CONNECT is sent.
+    Connecting { conn: ConnId },
+    /// The broker has accepted.
+    Up { conn: ConnId, since: Instant },
+    /// `Exit` was emitted; nothing happens any more.
+    Finished,
+}
+
+/// One device on one link: [`Node::handle`] does all the work, [`Node::poll`] says what the driver
+/// must do, [`Node::deadline`] when to call again.
+#[derive(Debug)]
+pub struct Node<D: Dialect> {
+    dialect: D,
+    core: Core<D>,
+    phase: Phase,
+    backoff: Backoff,
+    keep_alive: Duration,
+    last_sent: Instant,
+    last_received: Instant,
+}
+
+impl<D: Dialect> Node<D> {
+    /// A node that has started: its first actions are ready to be polled.
+    #[must_use]
+    pub fn new(boot: Boot, dialect: D) -> Self {
+        let Boot { now, seed, stored, limits } = boot;
+        let mut node = Self {
+            dialect,
+            backoff: Backoff::new(limits.reconnect_minimum, limits.reconnect_maximum),
+            core: Core::new(now, seed, limits),
+            phase: Phase::Waiting,
+            keep_alive: Duration::ZERO,
+            last_sent: now.at,
+            last_received: now.at,
+        };
+        node.with(|dialect, cx| dialect.on_start(cx, &stored));
+        node.open();
+        node.settle();
+        node
+    }
+
+    /// Takes in what time it is and one event. Timers due at or before `now` fire first, in order of
+    /// deadline and name. Never fails; what goes wrong shows in the actions.
+    pub fn handle(&mut self, now: Now, event: Event<D::Command, D::Outcome>) {
+        if self.phase == Phase::Finished {
+            return;
+        }
+        let now = Now { at: now.at.max(self.core.now.at), utc: now.utc };
+        self.core.now = now;
+        self.core.timers.set_now(now);
+        while let Some(key) = self.core.timers.pop_due() {
+            self.fire(key);
+        }
+        self.apply(event);
+        self.settle();
+    }
+
+    /// The next thing to do, oldest first. Popping does no work.
+    pub fn poll(&mut self) -> Option<ActionOf<D>> {
+        self.core.actions.pop_front()
+    }
+
+    /// When to call [`Node::handle`] if nothing happens before; O(1).
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.core.timers.next().map(|(at, _)| at)
+    }
+
+    /// Why the node wants to be called at its deadline.
+    #[must_use]
+    pub fn wake_reason(&self) -> Option<WakeReason<D::Timer>> {
+        self.core.timers.next().map(|(_, key)| key)
+    }
+
+    /// Whether `Exit` was emitted and nothing will happen any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+
+    /// The dialect, to look at.
+    #[must_use]
+    pub fn dialect(&self) -> &D {
+        &self.dialect
+    }
+
+    fn with<R>(&mut self, run: impl FnOnce(&mut D, &mut Cx<'_, D>) -> R) -> R {
+        let result = run(&mut self.dialect, &mut Cx { core: &mut self.core });
+        self.core.note_output();
+        result
+    }
+
+    /// Whether the dialect has asked to end: then it is left in peace.
+    fn is_leaving(&self) -> bool {
+        matches!(self.core.wish, Some(Wish::Exit(_)))
+    }
+
+    fn fire(&mut self, key: WakeReason<D::Timer>) {
+        match key {
+            WakeReason::Link(timer) => self.fire_link(timer),
+            WakeReason::Dialect(timer) => {
+                if !self.is_leaving() {
+                    self.with(|dialect, cx| dialect.on_timer(cx, timer));
+                    self.deliver();
+                }
+            }
+        }
+    }
+
+    fn fire_link(&mut self, timer: LinkTimer) {
+        match timer {
+            LinkTimer::Backoff => self.open(),
+            LinkTimer::Open => self.drop_link(Down::OpenTimeout),
+            LinkTimer::ConnAck => self.drop_link(Down::ConnAckTimeout),
+            LinkTimer::SubAck => {
+                if self.core.session.awaits_suback() {
+                    self.drop_link(Down::SubAckTimeout);
+                }
+            }
+            LinkTimer::KeepAlive => self.keep_alive(),
+            LinkTimer::PingResp => self.drop_link(Down::PingTimeout),
+            LinkTimer::Leave => self.leave(),
+            LinkTimer::Receipts => {} // `settle` delivers them
+        }
+    }
+
+    fn apply(&mut self, event: Event<D::Command, D::Outcome>) {
+        match event {
+            Event::Tick => {}
+            Event::Opened { conn } => self.on_opened(conn),
+            Event::Received { conn, bytes } => self.on_received(conn, bytes),
+            Event::Closed { conn, why } => self.on_closed(conn, why),
+            Event::Stored { id, ok } => {
+                if self.core.stores.remove(&id) && !self.is_leaving() {
+                    self.with(|dialect, cx| dialect.on_stored(cx, id, ok));
+                }
+            }
+            Event::HookDone { id, outcome } => {
+                if self.core.hooks.remove(&id) && !self.is_leaving() {
+                    self.with(|dialect, cx| dialect.on_hook(cx, id, outcome));
+                }
+            }
+            Event::Command(command) => {
+                if !self.is_leaving() {
+                    self.with(|dialect, cx| dialect.on_command(cx, command));
+                }
+            }
+        }
+    }
+
+    fn conn(&self) -> Option<ConnId> {
+        match self.phase {
+            Phase::Dialing { conn } | Phase::Connecting { conn } | Phase::Up { conn, .. } => Some(conn),
+            Phase::Waiting | Phase::Finished => None,
+        }
+    }
+
+    fn open(&mut self) {
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        let spec = self.dialect.connect(self.core.now);
+        let conn = ConnId(self.core.next_id());
+        self.phase = Phase::Dialing { conn };
+        self.core.actions.push_back(Action::Open { conn, to: spec.endpoint });
+        self.arm(LinkTimer::Open, self.core.limits.open_timeout);
+    }
+
+    fn on_opened(&mut self, opened: ConnId) {
+        if self.phase != (Phase::Dialing { conn: opened }) {
+            return;
+        }
+        self.disarm(LinkTimer::Open);
+        // Asked again, since a password may be bound to the time of its use.
+        let spec = self.dialect.connect(self.core.now);
+        self.phase = Phase::Connecting { conn: opened };
+        self.keep_alive = Duration::from_secs(u64::from(spec.keep_alive_seconds));
+        if let Err(error) = self.core.session.connect(&spec) {
+            return self.drop_link(Down::Unconnectable(alloc::format!("{error}")));
+        }
+        self.core.note_output();
+        self.arm(LinkTimer::ConnAck, self.core.limits.connack_timeout);
+    }
+
+    fn on_received(&mut self, conn: ConnId, bytes: Bytes) {
+        if !matches!(self.phase, Phase::Connecting { conn: own } | Phase::Up { conn: own, .. } if own == conn)
+        {
+            return;
+        }
+        self.last_received = self.core.now.at;
+        self.core.session.receive(bytes);
+        while self.conn() == Some(conn) {
+            match self.core.session.next() {
+                Ok(Some(incoming)) => {
+                    self.core.note_output();
+                    self.on_incoming(conn, incoming);
+                }
+                Ok(None) => return,
+                Err(Fault::PacketTooLarge) => return self.drop_link(Down::PacketTooLarge),
+                Err(Fault::Protocol(what)) => return self.drop_link(Down::Protocol(what)),
+            }
+        }
+    }
+
+    fn on_incoming(&mut self, conn: ConnId, incoming: Incoming<D::Tag>) {
+        let connecting = matches!(self.phase, Phase::Connecting { .. });
+        match incoming {
+            Incoming::ConnAck { session_present, code } if connecting => {
+                self.on_connack(conn, session_present, code);
+            }
+            Incoming::ConnAck { .. } => self.drop_link(Down::Protocol("a second CONNACK".into())),
+            Incoming::Message { .. } | Incoming::Subscribed { .. } | Incoming::Acked { .. } if connecting => {
+                self.drop_link(Down::Protocol("a packet before CONNACK".into()));
+            }
+            Incoming::Message { tag, message } => {
+                if !self.is_leaving() {
+                    self.with(|dialect, cx| dialect.on_message(cx, tag, view(&message)));
+                    self.deliver();
+                }
+            }
+            Incoming::Subscribed { tag, answer } => {
+                if !self.core.session.awaits_suback() {
+                    self.disarm(LinkTimer::SubAck);
+                }
+                self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
+                self.deliver();
+            }
+            Incoming::Acked { token } => {
+                self.core.deferred.push_back(Deferred::Receipt(token, Receipt::Acked));
+                self.with_receipts(|session, receipt| session.pump(receipt));
+                self.deliver();
+            }
+            Incoming::Pong => self.disarm(LinkTimer::PingResp),
+            Incoming::Nothing => {}
+        }
+    }
+
+    fn on_connack(&mut self, conn: ConnId, session_present: bool, code: ConnectCode) {
+        self.disarm(LinkTimer::ConnAck);
+        if code != ConnectCode::Accepted {
+            return self.drop_link(Down::Refused(code));
+        }
+        self.phase = Phase::Up { conn, since: self.core.now.at };
+        self.core.up = true;
+        self.core.session.up(session_present);
+        self.core.note_output();
+        if self.core.session.awaits_suback() {
+            self.arm(LinkTimer::SubAck, self.core.limits.suback_timeout);
+        }
+        if !self.keep_alive.is_zero() {
+            self.arm(LinkTimer::KeepAlive, self.keep_alive);
+        }
+        self.with(|dialect, cx| dialect.on_link(cx, LinkEvent::Up { resumed: session_present }));
+        self.with_receipts(|session, receipt| session.resend(receipt));
+        self.deliver();
+    }
+
+    /// Asks for an answer once either direction was silent for the keep-alive time: the broker must
+    /// hear from us [MQTT-3.1.2-23], and we must notice a link that is only half there.
+    fn keep_alive(&mut self) {
+        let quiet_since = self.last_sent.min(self.last_received);
+        let due = quiet_since + self.keep_alive;
+        if due > self.core.now.at {
+            self.core.timers.set(WakeReason::Link(LinkTimer::KeepAlive), due);
+            return;
+        }
+        self.core.session.ping();
+        self.core.note_output();
+        self.arm(LinkTimer::KeepAlive, self.keep_alive);
+        self.arm(LinkTimer::PingResp, self.core.limits.pingresp_timeout);
+    }
+
+    fn on_closed(&mut self, closed: ConnId, why: Closed) {
+        if self.conn() == Some(closed) {
+            self.lost(Down::Closed(why));
+        }
+    }
+
+    /// Closes a connection that is of no use any more.
+    fn drop_link(&mut self, why: Down) {
+        if let Some(conn) = self.conn() {
+            self.flush();
+            self.core.actions.push_back(Action::Close { conn });
+            self.lost(why);
+        }
+    }
+
+    /// The connection is gone: everything bound to it ends, and the next attempt is planned.
+    fn lost(&mut self, why: Down) {
+        let planned = why == Down::Refresh;
+        if let Phase::Up { since, .. } = self.phase
+            && self.core.now.at.since(since) >= self.core.limits.healthy_after
+        {
+            self.backoff.reset();
+        }
+        self.phase = Phase::Waiting;
+        self.core.up = false;
+        self.core.send_at = None;
+        self.disarm_all();
+        self.with_receipts(|session, receipt| session.link_lost(receipt));
+        if self.is_leaving() {
+            return; // `settle` ends the run
+        }
+        self.core.wish = None;
+        self.with(|dialect, cx| dialect.on_link(cx, LinkEvent::Down { why }));
+        self.deliver();
+        let pause = if planned { Duration::ZERO } else { self.backoff.next(&mut self.core.random) };
+        self.arm(LinkTimer::Backoff, pause);
+    }
+
+    fn disarm_all(&mut self) {
+        for timer in [
+            LinkTimer::Open,
+            LinkTimer::ConnAck,
+            LinkTimer::SubAck,
+            LinkTimer::KeepAlive,
+            LinkTimer::PingResp,
+            LinkTimer::Leave,
+        ] {
+            self.disarm(timer);
+        }
+    }
+
+    /// Ends every call: receipts, the dialect's wish to leave, the one `Send`.
+    fn settle(&mut self) {
+        self.deliver();
+        match self.core.wish {
+            None => {}
+            Some(wish) if self.core.up => {
+                if self.core.session.is_quiet() {
+                    self.leave();
+                } else if !self.core.timers.is_set(WakeReason::Link(LinkTimer::Leave)) {
+                    let at = self.core.now.at + self.core.limits.leave_timeout;
+                    self.core.timers.set(WakeReason::Link(LinkTimer::Leave), at);
+                    debug_assert!(matches!(wish, Wish::Refresh | Wish::Exit(_)));
+                }
+            }
+            Some(Wish::Refresh) => self.core.wish = None, // the attempt under way asks the dialect anew
+            Some(Wish::Exit(_)) => self.leave(),
+        }
+        self.flush();
+    }
+
+    /// Tells the dialect what its own calls have caused. What that causes in turn waits a millisecond, so
+    /// that a dialect that answers every loss with another publish cannot hold the node for ever.
+    fn deliver(&mut self) {
+        for _ in 0..self.core.deferred.len() {
+            match self.core.deferred.pop_front() {
+                Some(Deferred::Receipt(token, receipt)) => {
+                    self.with(|dialect, cx| dialect.on_receipt(cx, token, receipt));
+                }
+                Some(Deferred::Refused(tag)) => {
+                    let answer = Err(SubscribeRefused::Full);
+                    self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
+                }
+                None => break,
+            }
+        }
+        if !self.core.deferred.is_empty() {
+            self.arm(LinkTimer::Receipts, Duration::ZERO);
+        }
+    }
+
+    /// Carries out the wish to leave: DISCONNECT, close, then dial anew or end.
+    fn leave(&mut self) {
+        let Some(wish) = self.core.wish else { return };
+        if self.core.up {
+            self.core.session.disconnect();
+            self.core.note_output();
+        }
+        match wish {
+            Wish::Refresh => self.drop_link(Down::Refresh),
+            Wish::Exit(reason) => self.end(reason),
+        }
+    }
+
+    fn end(&mut self, reason: ExitReason) {
+        self.flush();
+        if let Some(conn) = self.conn() {
+            self.core.actions.push_back(Action::Close { conn });
+        }
+        self.core.up = false;
+        self.phase = Phase::Finished;
+        self.with_receipts(|session, receipt| session.end(receipt));
+        self.deliver();
+        self.core.deferred.clear();
+        self.core.timers.clear();
+        self.core.actions.push_back(Action::Exit(reason));
+    }
+
+    fn flush(&mut self) {
+        let place = self.core.send_at.take();
+        let (Some(conn), Some(bytes)) = (self.conn(), self.core.session.take_output()) else { return };
+        self.last_sent = self.core.now.at;
+        let place = place.unwrap_or(self.core.actions.len()).min(self.core.actions.len());
+        self.core.actions.insert(place, Action::Send { conn, bytes });
+    }
+
+    fn with_receipts(
+        &mut self,
+        run: impl FnOnce(&mut crate::session::Session<D::Tag>, &mut dyn FnMut(crate::port::Token, Receipt)),
+    ) {
+        let deferred = &mut self.core.deferred;
+        run(&mut self.core.session, &mut |token, receipt| {
+            deferred.push_back(Deferred::Receipt(token, receipt))
+        });
+        self.core.note_output();
+    }
+
+    fn arm(&mut self, timer: LinkTimer, delay: Duration) {
+        self.core.timers.set(WakeReason::Link(timer), self.core.now.at + delay);
+    }
+
+    fn disarm(&mut self, timer: LinkTimer) {
+        self.core.timers.cancel(WakeReason::Link(timer));
+    }
+}
+
+fn view(message: &crate::wire::Publish) -> Message<'_> {
+    Message {
+        topic: &message.topic,
+        payload: &message.payload,
+        qos: message.qos,
+        retain: message.retain,
+        duplicate: message.dup,
+    }
+}

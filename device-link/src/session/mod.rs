@@ -1,0 +1,382 @@
+//! The MQTT 3.1.1 client session: packets in and out, acknowledgements, subscriptions. No time, no link state.
+
+mod outbox;
+mod router;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString as _};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::dialect::{ConnectSpec, Filter, Lost, Publish, Queue, Receipt, Slot, SubscribeRefused};
+use crate::limits::Limits;
+use crate::port::{Outbound, Token};
+use crate::secret::MASK;
+use crate::wire::{self, ConnectCode, Packet, PacketId, Qos, WireError};
+
+use outbox::{Outbox, Parcel, outbound_qos};
+use router::Router;
+
+/// What the session has to tell after a packet.
+#[derive(Debug)]
+pub(crate) enum Incoming<T> {
+    /// CONNACK, whatever it says.
+    ConnAck { session_present: bool, code: ConnectCode },
+    /// A message, acknowledged already where its quality of service wants that.
+    Message { tag: T, message: wire::Publish },
+    /// A subscription was answered.
+    Subscribed { tag: T, answer: Result<Qos, SubscribeRefused> },
+    /// A publish was acknowledged.
+    Acked { token: Token },
+    /// The answer to PINGREQ.
+    Pong,
+    /// Nothing that concerns anybody else.
+    Nothing,
+}
+
+/// Why the session cannot go on.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The peer broke the protocol.
+    Protocol(String),
+    /// The peer announced a packet over the limit.
+    PacketTooLarge,
+}
+
+/// The client's half of an MQTT 3.1.1 session. It outlives connections.
+#[derive(Debug)]
+pub(crate) struct Session<T> {
+    inbound: BytesMut,
+    outbound: BytesMut,
+    masked: Option<Bytes>,
+    last_id: PacketId,
+    router: Router<T>,
+    subscribing: BTreeMap<PacketId, Filter>,
+    unsubscribing: BTreeSet<PacketId>,
+    /// Identifiers of inbound QoS 2 messages that were handed on and not yet released.
+    received: BTreeSet<PacketId>,
+    outbox: Outbox,
+    packet_bytes: usize,
+    maximum_received: usize,
+    maximum_subscriptions: usize,
+}
+
+impl<T: Copy> Session<T> {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            inbound: BytesMut::new(),
+            outbound: BytesMut::new(),
+            masked: None,
+            last_id: PacketId::FIRST,
+            router: Router::new(),
+            subscribing: BTreeMap::new(),
+            unsubscribing: BTreeSet::new(),
+            received: BTreeSet::new(),
+            outbox: Outbox::new(limits),
+            packet_bytes: limits.packet_bytes,
+            maximum_received: limits.inbound_exactly_once,
+            maximum_subscriptions: limits.subscriptions,
+        }
+    }
+
+    /// Writes CONNECT, first of all on a new transport.
+    pub(crate) fn connect(&mut self, spec: &ConnectSpec) -> Result<(), WireError> {
+        self.inbound = BytesMut::new();
+        self.outbound.clear();
+        self.masked = None;
+        let shown = |password: Bytes| wire::Packet::Connect(connect_packet(spec, Some(password)));
+        if spec.username.is_some() && spec.password.is_some() {
+            let mut masked = BytesMut::new();
+            wire::encode(&shown(Bytes::from_static(MASK.as_bytes())), &mut masked)?;
+            self.masked = Some(masked.freeze());
+        }
+        let password =
+            spec.password.as_ref().map(|secret| Bytes::copy_from_slice(secret.expose().as_bytes()));
+        let packet = Packet::Connect(connect_packet(spec, password.filter(|_| spec.username.is_some())));
+        wire::encode(&packet, &mut self.outbound).map(|_| ())
+    }
+
+    /// Takes bytes from the transport.
+    pub(crate) fn receive(&mut self, bytes: Bytes) {
+        if self.inbound.is_empty() {
+            match bytes.try_into_mut() {
+                Ok(buffer) => self.inbound = buffer,
+                Err(shared) => self.inbound.extend_from_slice(&shared),
+            }
+        } else {
+            self.inbound.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Handles the next complete packet, if there is one. Acknowledgements are written at once.
+    pub(crate) fn next(&mut self) -> Result<Option<Incoming<T>>, Fault> {
+        let packet = match wire::decode(&mut self.inbound, self.packet_bytes) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => {
+                if self.inbound.is_empty() {
+                    self.inbound = BytesMut::new();
+                }
+                return Ok(None);
+            }
+            Err(WireError::TooLarge { .. }) => return Err(Fault::PacketTooLarge),
+            Err(error) => return Err(Fault::Protocol(error.to_string())),
+        };
+        self.packet(packet).map(Some)
+    }
+
+    fn packet(&mut self, packet: Packet) -> Result<Incoming<T>, Fault> {
+        Ok(match packet {
+            Packet::ConnAck { session_present, code } => Incoming::ConnAck { session_present, code },
+            Packet::Publish(publish) => self.on_publish(publish)?,
+            Packet::PubAck(id) => match self.outbox.acknowledged(id) {
+                Some(token) => Incoming::Acked { token },
+                None => Incoming::Nothing,
+            },
+            Packet::PubRel(id) => {
+                self.received.remove(&id);
+                self.write(&Packet::PubComp(id));
+                Incoming::Nothing
+            }
+            Packet::SubAck { id, codes } => self.on_suback(id, codes.first().copied().flatten()),
+            Packet::UnsubAck(id) => {
+                self.unsubscribing.remove(&id);
+                Incoming::Nothing
+            }
+            Packet::PingResp => Incoming::Pong,
+            // We never publish at QoS 2, so nothing of ours can be received or complete.
+            Packet::PubRec(_) | Packet::PubComp(_) => Incoming::Nothing,
+            Packet::Connect(_)
+            | Packet::Subscribe { .. }
+            | Packet::Unsubscribe { .. }
+            | Packet::PingReq
+            | Packet::Disconnect => return Err(Fault::Protocol("a packet only a client may send".into())),
+        })
+    }
+
+    fn on_publish(&mut self, publish: wire::Publish) -> Result<Incoming<T>, Fault> {
+        match (publish.qos, publish.id) {
+            (Qos::AtMostOnce, _) | (_, None) => {}
+            (Qos::AtLeastOnce, Some(id)) => self.write(&Packet::PubAck(id)),
+            (Qos::ExactlyOnce, Some(id)) => {
+                let known = self.received.contains(&id);
+                if !known && self.received.len() >= self.maximum_received {
+                    return Err(Fault::Protocol("too many QoS 2 messages are not released".into()));
+                }
+                self.received.insert(id);
+                self.write(&Packet::PubRec(id));
+                if known {
+                    return Ok(Incoming::Nothing); // [MQTT-4.3.3-2]: handed on already
+                }
+            }
+        }
+        Ok(match self.router.route(&publish.topic) {
+            Some(tag) => Incoming::Message { tag, message: publish },
+            None => Incoming::Nothing,
+        })
+    }
+
+    fn on_suback(&mut self, id: PacketId, granted: Option<Qos>) -> Incoming<T> {
+        let Some(filter) = self.subscribing.remove(&id) else { return Incoming::Nothing };
+        // Unsubscribed meanwhile: nobody cares for the answer.
+        let Some(tag) = self.router.tag(&filter) else { return Incoming::Nothing };
+        Incoming::Subscribed { tag, answer: granted.ok_or(SubscribeRefused::ByBroker) }
+    }
+
+    /// The broker has accepted the connection. Without its old session there is nothing to release
+    /// any more, and every subscription is asked for again.
+    pub(crate) fn up(&mut self, session_present: bool) {
+        if !session_present {
+            self.received.clear();
+        }
+        let all: alloc::vec::Vec<_> =
+            self.router.in_order().map(|(filter, qos)| (filter.clone(), qos)).collect();
+        for (filter, qos) in all {
+            self.write_subscribe(&filter, qos);
+        }
+    }
+
+    /// Sends again what was not acknowledged, with DUP set [MQTT-4.4.0-1], then what waits.
+    pub(crate) fn resend(&mut self, sent: &mut dyn FnMut(Token, Receipt)) {
+        for inflight in self.outbox.inflight() {
+            write_publish(&mut self.outbound, &inflight.parcel.publish, true, Some(inflight.id));
+        }
+        self.pump(sent);
+    }
+
+    /// The link is gone: half-done exchanges end with it.
+    pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.inbound = BytesMut::new();
+        self.outbound.clear();
+        self.masked = None;
+        self.subscribing.clear();
+        self.unsubscribing.clear();
+        self.outbox.link_lost(lost);
+    }
+
+    /// Adds a subscription; it is written at once if the link is up, else with the next one.
+    pub(crate) fn subscribe(
+        &mut self,
+        filter: &Filter,
+        qos: Qos,
+        tag: T,
+        up: bool,
+    ) -> Result<(), SubscribeRefused> {
+        if self.router.len() >= self.maximum_subscriptions && !self.router.contains(filter) {
+            return Err(SubscribeRefused::Full);
+        }
+        self.router.insert(filter, qos, tag);
+        if up {
+            self.write_subscribe(filter, qos);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unsubscribe(&mut self, filter: &Filter, up: bool) {
+        if !self.router.remove(filter) || !up {
+            return;
+        }
+        let id = self.free_id();
+        self.unsubscribing.insert(id);
+        self.write(&Packet::Unsubscribe { id, filters: alloc::vec![filter.as_str().into()] });
+    }
+
+    /// Whether a SUBSCRIBE has not been answered yet.
+    pub(crate) fn awaits_suback(&self) -> bool {
+        !self.subscribing.is_empty()
+    }
+
+    /// Sends a publish or lets it wait by its policy.
+    pub(crate) fn publish(
+        &mut self,
+        token: Token,
+        publish: Publish,
+        up: bool,
+        receipt: &mut dyn FnMut(Token, Receipt),
+    ) {
+        let parcel = Parcel { token, publish };
+        // A fixed header of 5 bytes, the topic's length and the packet identifier: 9 bytes at most.
+        if parcel.size().saturating_add(9) > self.packet_bytes {
+            return receipt(token, Receipt::Lost(Lost::TooLarge));
+        }
+        if !up && parcel.publish.queue == Queue::Drop {
+            return receipt(token, Receipt::Lost(Lost::Offline));
+        }
+        if up && self.outbox.is_clear() {
+            return self.send(parcel, receipt);
+        }
+        self.outbox.push(parcel, receipt);
+        if up {
+            self.pump(receipt);
+        }
+    }
+
+    /// Sends what waits, as far as the inflight window allows.
+    pub(crate) fn pump(&mut self, sent: &mut dyn FnMut(Token, Receipt)) {
+        while let Some(parcel) = self.outbox.next_ready() {
+            self.send(parcel, sent);
+        }
+    }
+
+    fn send(&mut self, parcel: Parcel, sent: &mut dyn FnMut(Token, Receipt)) {
+        match outbound_qos(parcel.publish.qos) {
+            Qos::AtMostOnce => {
+                write_publish(&mut self.outbound, &parcel.publish, false, None);
+                sent(parcel.token, Receipt::Sent);
+            }
+            Qos::AtLeastOnce | Qos::ExactlyOnce => {
+                let id = self.free_id();
+                write_publish(&mut self.outbound, &parcel.publish, false, Some(id));
+                self.outbox.sent(id, parcel);
+            }
+        }
+    }
+
+    pub(crate) fn retract(&mut self, slot: Slot, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.outbox.retract(slot, lost);
+    }
+
+    pub(crate) fn end(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.outbox.end(lost);
+    }
+
+    /// Whether nothing of ours waits for the broker.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.outbox.is_quiet()
+    }
+
+    pub(crate) fn outbox_depth(&self) -> usize {
+        self.outbox.depth()
+    }
+
+    pub(crate) fn lost_full(&self) -> u64 {
+        self.outbox.lost_full()
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.write(&Packet::PingReq);
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.write(&Packet::Disconnect);
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outbound.is_empty()
+    }
+
+    /// Everything written since the last call.
+    pub(crate) fn take_output(&mut self) -> Option<Outbound> {
+        if self.outbound.is_empty() {
+            return None;
+        }
+        Some(Outbound::new(self.outbound.split().freeze(), self.masked.take()))
+    }
+
+    fn write_subscribe(&mut self, filter: &Filter, qos: Qos) {
+        let id = self.free_id();
+        self.subscribing.insert(id, filter.clone());
+        self.write(&Packet::Subscribe { id, filters: alloc::vec![(filter.as_str().into(), qos)] });
+    }
+
+    fn write(&mut self, packet: &Packet) {
+        let written = wire::encode(packet, &mut self.outbound);
+        debug_assert!(written.is_ok(), "filters and identifiers are valid by construction: {written:?}");
+    }
+
+    /// The next identifier that no exchange of ours uses. The tables hold far fewer than 65535.
+    fn free_id(&mut self) -> PacketId {
+        loop {
+            self.last_id = self.last_id.next();
+            let id = self.last_id;
+            if !self.outbox.uses(id)
+                && !self.subscribing.contains_key(&id)
+                && !self.unsubscribing.contains(&id)
+            {
+                return id;
+            }
+        }
+    }
+}
+
+fn write_publish(out: &mut BytesMut, publish: &Publish, dup: bool, id: Option<PacketId>) {
+    let qos = if id.is_some() { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+    let written =
+        wire::encode_publish(publish.topic.as_str(), &publish.payload, qos, publish.retain, dup, id, out);
+    debug_assert!(written.is_ok(), "topics are valid by construction and sizes are checked: {written:?}");
+}
+
+fn connect_packet(spec: &ConnectSpec, password: Option<Bytes>) -> wire::Connect {
+    wire::Connect {
+        client_id: spec.client_id.clone(),
+        clean_session: spec.clean_session,
+        keep_alive: spec.keep_alive_seconds,
+        will: spec.will.as_ref().map(|will| wire::Will {
+            topic: will.topic.as_str().into(),
+            payload: will.payload.clone(),
+            qos: will.qos,
+            retain: will.retain,
+        }),
+        username: spec.username.clone(),
+        password,
+    }
+}
