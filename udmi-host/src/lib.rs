@@ -14,4 +14,4 @@ pub mod keys;
 //pub mod log_bridge;
 //pub mod metrics;
 //pub mod store;
-//pub mod tls;
+pub mod tls;

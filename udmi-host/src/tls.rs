@@ -1,0 +1,439 @@
+//! One TLS client connection as bytes in, bytes out.
+//!
+//! The adapter owns the socket. It hands ciphertext from the socket to [`TlsClient::receive`], takes plaintext
+//! there, hands plaintext to [`TlsClient::send`] and writes what [`TlsClient::take_ciphertext`] yields. Nothing
+//! blocks and nothing is done behind the scenes, so a non-blocking socket, threads and async tasks are served
+//! alike. The server is always verified. This is the only file that names rustls.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, InconsistentKeys, RootCertStore,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+
+use crate::keys::PrivateKey;
+
+/// The largest certificate file that is read, in bytes; the roots of a whole operating system are below 300 kB.
+pub const MAX_CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What to trust and who to be.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// The issuers whose server certificates are believed.
+    pub trust: Trust,
+    /// The client certificate, if the server wants one.
+    pub identity: Option<Identity>,
+}
+
+/// The issuers whose server certificates are believed.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// The roots of the operating system.
+    System,
+    /// These certificates and no others.
+    Private(Pem),
+}
+
+/// Certificates as PEM.
+#[derive(Clone, Debug)]
+pub enum Pem {
+    /// In this file.
+    File(PathBuf),
+    /// In these bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A client certificate and the key that belongs to it.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate, followed by intermediate ones if there are any.
+    pub certificates: Pem,
+    /// The key of the first certificate.
+    pub key: PrivateKey,
+}
+
+/// Checked settings, ready for any number of connections; cheap to clone.
+#[derive(Clone)]
+pub struct TlsConfig(Arc<ClientConfig>);
+
+/// One connection from the client's side.
+pub struct TlsClient {
+    connection: ClientConnection,
+    host: String,
+    peer_closed: bool,
+}
+
+/// Why a configuration was refused or a connection failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A certificate file cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        why: String,
+    },
+    /// No certificate where one was expected; the file or "PEM bytes", and what is wrong with it.
+    NoCertificate(String),
+    /// The operating system has no usable trust roots.
+    NoSystemRoots(String),
+    /// The client key does not belong to the client certificate.
+    KeyMismatch,
+    /// The client key or certificate cannot be used.
+    BadIdentity(String),
+    /// The endpoint's host is neither a host name nor an address.
+    BadHost(String),
+    /// The server certificate is not signed by a trusted issuer.
+    UntrustedIssuer,
+    /// The server certificate has expired (or the clock is wrong).
+    Expired,
+    /// The server certificate is not valid yet (or the clock is wrong).
+    NotYetValid,
+    /// The server certificate is for another host.
+    WrongHost {
+        /// The host that was asked for.
+        expected: String,
+        /// The names the certificate is for.
+        presented: Vec<String>,
+    },
+    /// The server certificate is revoked.
+    Revoked,
+    /// The server certificate is wrong in another way.
+    BadServerCertificate(String),
+    /// The server wants a client certificate and got none. With TLS 1.3 this shows only after the handshake.
+    ClientCertificateRequired,
+    /// The server does not accept the client certificate; its reason.
+    ClientCertificateRefused(String),
+    /// Client and server share no TLS version (1.2 or 1.3 is needed).
+    ProtocolVersion,
+    /// The server broke off the handshake; its reason. TLS 1.2 also says so if a client certificate is missing.
+    HandshakeRefused(String),
+    /// The connection ended in the middle of the handshake.
+    HandshakeCut,
+    /// What the server sends is not TLS.
+    NotTls,
+    /// Anything else.
+    Other(String),
+}
+
+impl TlsConfig {
+    /// Reads the files, checks that key and certificate belong together, and fixes the settings.
+    ///
+    /// # Errors
+    /// Any of the first six kinds of [`TlsError`].
+    pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        // The provider is explicit: a process-wide default belongs to the application.
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Other(error.to_string()))?
+            .with_root_certificates(roots(&settings.trust)?);
+        let config = match &settings.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let key = PrivatePkcs8KeyDer::from(identity.key.pkcs8_der().to_vec());
+                builder
+                    .with_client_auth_cert(certificates(&identity.certificates)?, PrivateKeyDer::from(key))
+                    .map_err(|error| match error {
+                        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                            TlsError::KeyMismatch
+                        }
+                        other => TlsError::BadIdentity(other.to_string()),
+                    })?
+            }
+        };
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl TlsClient {
+    /// A connection to `host`, a name or an IP address (IPv6 with or without brackets).
+    ///
+    /// The first ciphertext is there at once: call [`Self::take_ciphertext`].
+    ///
+    /// # Errors
+    /// [`TlsError::BadHost`], or [`TlsError::Other`] if there is no randomness to be had.
+    pub fn new(config: &TlsConfig, host: &str) -> Result<Self, TlsError> {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::BadHost(host.to_owned()))?;
+        let mut connection =
+            ClientConnection::new(config.0.clone(), name).map_err(|error| explain(error, host, true))?;
+        // The core bounds what it sends; a limit here would cut a packet in two.
+        connection.set_buffer_limit(None);
+        Ok(Self { connection, host: host.to_owned(), peer_closed: false })
+    }
+
+    /// Takes bytes from the socket and appends the plaintext in them to `plaintext`.
+    ///
+    /// Afterwards there may be ciphertext to write, even after an error: the alert that tells the server why.
+    ///
+    /// # Errors
+    /// Why the connection failed. Plaintext that came before the fault has been appended.
+    pub fn receive(&mut self, ciphertext: &[u8], plaintext: &mut Vec<u8>) -> Result<(), TlsError> {
+        let mut rest = ciphertext;
+        while !rest.is_empty() && !self.peer_closed {
+            let handshaking = self.connection.is_handshaking();
+            self.connection.read_tls(&mut rest).map_err(|error| TlsError::Other(error.to_string()))?;
+            let processed = self.connection.process_new_packets();
+            self.drain(plaintext);
+            match processed {
+                Ok(state) => self.peer_closed = state.peer_has_closed(),
+                Err(error) => return Err(explain(error, &self.host, handshaking)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the end of the socket's input, with or without a farewell from the server.
+    ///
+    /// # Errors
+    /// [`TlsError::HandshakeCut`] if the handshake was not finished; else the connection is simply closed.
+    pub fn receive_end(&mut self) -> Result<(), TlsError> {
+        self.peer_closed = true;
+        if self.connection.is_handshaking() { Err(TlsError::HandshakeCut) } else { Ok(()) }
+    }
+
+    /// Takes plaintext for the server. During the handshake it is kept until there are keys for it.
+    pub fn send(&mut self, plaintext: &[u8]) {
+        // Writing to memory without a limit cannot fail.
+        let _ = self.connection.writer().write_all(plaintext);
+    }
+
+    /// Appends to `ciphertext` what is to be written to the socket.
+    pub fn take_ciphertext(&mut self, ciphertext: &mut Vec<u8>) {
+        while self.connection.wants_write() {
+            match self.connection.write_tls(ciphertext) {
+                Ok(written) if written > 0 => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+    }
+
+    /// Whether there is something for [`Self::take_ciphertext`] to take.
+    pub fn has_ciphertext(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// Whether the handshake is still going on.
+    pub fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    /// Says farewell; take the ciphertext once more, then close the socket.
+    pub fn close_notify(&mut self) {
+        self.connection.send_close_notify();
+    }
+
+    /// Whether the server said farewell or the socket's input ended.
+    pub fn is_peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// The negotiated version, such as `TLS 1.3`, once it is known.
+    pub fn version(&self) -> Option<&'static str> {
+        match self.connection.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_2 => Some("TLS 1.2"),
+            rustls::ProtocolVersion::TLSv1_3 => Some("TLS 1.3"),
+            _ => None,
+        }
+    }
+
+    fn drain(&mut self, plaintext: &mut Vec<u8>) {
+        // "Would block" and "ended without farewell" both mean: nothing more now.
+        let _ = self.connection.reader().read_to_end(plaintext);
+    }
+}
+
+fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match trust {
+        Trust::System => {
+            let found = rustls_native_certs::load_native_certs();
+            store.add_parsable_certificates(found.certs);
+            if store.is_empty() {
+                let why: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+                return Err(TlsError::NoSystemRoots(why.join("; ")));
+            }
+        }
+        Trust::Private(pem) => {
+            for certificate in certificates(pem)? {
+                store
+                    .add(certificate)
+                    .map_err(|error| TlsError::NoCertificate(format!("{}: {error}", pem.name())))?;
+            }
+        }
+    }
+    Ok(store)
+}
+
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let bytes = match pem {
+        Pem::File(path) => read_bounded(path)
+            .map_err(|error| TlsError::Unreadable { path: path.clone(), why: error.to_string() })?,
+        Pem::Bytes(bytes) => bytes.clone(),
+    };
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|error| TlsError::NoCertificate(format!("{}: {error}", pem.name())))?;
+    if certificates.is_empty() {
+        let why = format!("{}: expected at least one PEM section CERTIFICATE", pem.name());
+        return Err(TlsError::NoCertificate(why));
+    }
+    Ok(certificates)
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_CERTIFICATE_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_CERTIFICATE_FILE_BYTES {
+        return Err(std::io::Error::other(format!("larger than {MAX_CERTIFICATE_FILE_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Names the cause of what rustls reports.
+fn explain(error: rustls::Error, host: &str, handshaking: bool) -> TlsError {
+    use rustls::Error;
+    match error {
+        Error::InvalidCertificate(error) => explain_certificate(error, host),
+        Error::AlertReceived(alert) => explain_alert(alert),
+        Error::PeerIncompatible(
+            rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | rustls::PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => TlsError::ProtocolVersion,
+        Error::InvalidMessage(_) if handshaking => TlsError::NotTls,
+        other => TlsError::Other(other.to_string()),
+    }
+}
+
+fn explain_certificate(error: CertificateError, host: &str) -> TlsError {
+    let wrong_host = |presented| TlsError::WrongHost { expected: host.to_owned(), presented };
+    match error {
+        // A bad signature is an issuer of a trusted name with another key: an authority that was made anew.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsError::UntrustedIssuer,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsError::NotYetValid,
+        CertificateError::NotValidForName => wrong_host(Vec::new()),
+        CertificateError::NotValidForNameContext { presented, .. } => wrong_host(presented),
+        CertificateError::Revoked => TlsError::Revoked,
+        other => TlsError::BadServerCertificate(other.to_string()),
+    }
+}
+
+fn explain_alert(alert: AlertDescription) -> TlsError {
+    let reason = format!("{alert:?}");
+    match alert {
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            TlsError::ClientCertificateRequired
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::DecryptError => TlsError::ClientCertificateRefused(reason),
+        AlertDescription::ProtocolVersion => TlsError::ProtocolVersion,
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+            TlsError::HandshakeRefused(reason)
+        }
+        _ => TlsError::Other(format!("the server sent the alert {reason}")),
+    }
+}
+
+impl Pem {
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Bytes(_) => "PEM bytes".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Identity").field("certificates", &self.certificates).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TlsConfig").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TlsClient")
+            .field("host", &self.host)
+            .field("handshaking", &self.is_handshaking())
+            .field("peer_closed", &self.peer_closed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, why } => {
+                write!(formatter, "certificate file {} cannot be read: {why}", path.display())
+            }
+            Self::NoCertificate(why) => write!(formatter, "no usable certificate in {why}"),
+            Self::NoSystemRoots(why) => {
+                write!(formatter, "the operating system has no trust roots ({why}); name a CA file")
+            }
+            Self::KeyMismatch => {
+                write!(formatter, "the client key does not belong to the client certificate")
+            }
+            Self::BadIdentity(why) => {
+                write!(formatter, "the client certificate or key cannot be used: {why}")
+            }
+            Self::BadHost(host) => write!(formatter, "'{host}' is neither a host name nor an IP address"),
+            Self::UntrustedIssuer => {
+                write!(formatter, "the server certificate is not signed by a trusted issuer")
+            }
+            Self::Expired => {
+                write!(formatter, "the server certificate has expired, or this host's clock is wrong")
+            }
+            Self::NotYetValid => {
+                write!(formatter, "the server certificate is not valid yet, or this host's clock is wrong")
+            }
+            Self::WrongHost { expected, presented } if presented.is_empty() => {
+                write!(formatter, "the server certificate is not for {expected}")
+            }
+            Self::WrongHost { expected, presented } => {
+                write!(
+                    formatter,
+                    "the server certificate is not for {expected} but for {}",
+                    presented.join(", ")
+                )
+            }
+            Self::Revoked => write!(formatter, "the server certificate is revoked"),
+            Self::BadServerCertificate(why) => write!(formatter, "the server certificate is refused: {why}"),
+            Self::ClientCertificateRequired => write!(formatter, "the server requires a client certificate"),
+            Self::ClientCertificateRefused(why) => {
+                write!(formatter, "the server refuses the client certificate ({why})")
+            }
+            Self::ProtocolVersion => {
+                write!(formatter, "no common TLS version with the server; 1.2 or 1.3 is needed")
+            }
+            Self::HandshakeRefused(why) => write!(
+                formatter,
+                "the server refuses the handshake ({why}); it may require a client certificate"
+            ),
+            Self::HandshakeCut => write!(formatter, "the server closed the connection during the handshake"),
+            Self::NotTls => write!(formatter, "the server does not speak TLS on this port"),
+            Self::Other(why) => write!(formatter, "TLS failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
