@@ -345,6 +345,10 @@ impl<D: Dialect> Node<D> {
     /// Ends every call: receipts, the dialect's wish to leave, the one `Send`.
     fn settle(&mut self) {
         self.deliver();
+        if !self.is_leaving() {
+            self.with(|dialect, cx| dialect.on_settled(cx));
+            self.deliver();
+        }
         match self.core.wish {
             None => {}
             Some(wish) if self.core.up => {
