@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use jiff::fmt::temporal::Pieces;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -89,9 +90,25 @@ impl Timestamp {
     ///
     /// [`TimestampError`] if the text is not such a date.
     pub fn millis(&self) -> Result<i64, TimestampError> {
-        let time: jiff::Timestamp = self.0.parse().map_err(|_| TimestampError)?;
-        Ok(time.as_nanosecond().div_euclid(1_000_000).try_into().unwrap_or(i64::MAX))
+        let pieces = Pieces::parse(&*self.0).map_err(|_| TimestampError)?;
+        let (Some(time), Some(offset)) = (pieces.time(), pieces.to_numeric_offset()) else {
+            return Err(TimestampError);
+        };
+        let days = i64::from(days_since_epoch(pieces.date()));
+        let seconds =
+            i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+        let seconds = days * 86_400 + seconds - i64::from(offset.seconds());
+        Ok(seconds * 1_000 + i64::from(time.subsec_nanosecond() / 1_000_000))
     }
+}
+
+/// Counts the days since 1970-01-01. `jiff::Timestamp` would not do: it ends a day before the year does,
+/// and 9999-12-31 is what people write for "never".
+fn days_since_epoch(date: jiff::civil::Date) -> i32 {
+    let years = i32::from(date.year()) - 1;
+    let leap_days = years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400);
+    const YEAR_1_TO_1970: i32 = 719_162;
+    years * 365 + leap_days + i32::from(date.day_of_year()) - 1 - YEAR_1_TO_1970
 }
 
 impl Default for Timestamp {
@@ -205,6 +222,25 @@ impl<'de> Visitor<'de> for AnyVersion {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Version, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Self::NONE)
+    }
+}
+
+/// A value that is read and written like any other, but never shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Concealed<T>(pub T);
+
+impl<T> fmt::Debug for Concealed<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+impl<T: Field> Field for Concealed<T> {
+    const KIND: Kind = T::KIND;
+
+    fn absent(&self) -> bool {
+        self.0.absent()
     }
 }
 
@@ -375,6 +411,15 @@ mod tests {
         }
         assert_eq!(millis("1970-01-01T02:00:00+02:00"), Ok(0));
         assert_eq!(millis("1969-12-31T23:59:59.9999Z"), Ok(-1));
+    }
+
+    #[test]
+    fn the_last_second_of_the_year_9999_is_read() {
+        assert_eq!(millis("9999-12-31T23:59:59Z"), Ok(253_402_300_799_000));
+        for days in (-700_000..2_900_000).step_by(997) {
+            let written = Timestamp::from_millis(days * 86_400_000 + 5);
+            assert_eq!(written.millis(), Ok(days * 86_400_000 + 5), "{written}");
+        }
     }
 
     #[test]

@@ -162,11 +162,20 @@ impl Document {
         properties: &'static [Property],
         open: &[&'static str],
     ) -> Self {
-        let name = match name {
-            [name, ..] => Some(*name),
-            [] => None,
-        };
-        Self { name, doc, shape: Shape::Object { properties, open: !open.is_empty() } }
+        let shape = Shape::Object { properties, open: !open.is_empty() };
+        Self { name: first(name), doc, shape }
+    }
+
+    /// Describes a document that is a single value; `name` holds its name or nothing.
+    pub const fn whole(name: &[&'static str], doc: &'static str, value: &'static Property) -> Self {
+        Self { name: first(name), doc, shape: Shape::Whole(value) }
+    }
+}
+
+const fn first(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        [name, ..] => Some(*name),
+        [] => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two declarations from which types, their JSON form and their descriptions all follow.
+//! The three declarations from which types, their JSON form and their descriptions all follow.
 
 /// Declares an object with named members.
 ///
@@ -73,8 +73,8 @@ macro_rules! document {
                 #[allow(unused_mut)]
                 fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                     let mut object = $name::default();
-                    while let Some(key) = map.next_key::<Key>()? {
-                        match key {
+                    while let Some(name_read) = map.next_key::<Key>()? {
+                        match name_read {
                             $(Key::$field => object.$field = Field::read(&mut map)?,)*
                             Key::NotListed => {
                                 map.next_value::<serde::de::IgnoredAny>()?;
@@ -187,6 +187,37 @@ macro_rules! choice {
                         $(Self::$variant)|+ => serializer.serialize_str(self.as_str()),
                     }
                 }
+            }
+        };
+    };
+}
+
+/// Declares a document that is nothing but a table with free keys.
+///
+/// The names in brackets are constraints, as in `document!`.
+macro_rules! table {
+    (
+        $(#[doc = $doc:expr])*
+        pub struct $name:ident ($type:ty) $(in $document:literal)? [$($limit:ident $(= $value:expr)?),+ $(,)?]
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $type);
+
+        const _: () = {
+            use $crate::model::describe::{Describe, Document, Field, Kind, Property};
+
+            const WHOLE: &Property = &Property::new("", &[], "", <$type as Field>::KIND)
+                $(.$limit($($value)?))+;
+
+            impl Describe for $name {
+                const DOCUMENT: &'static Document =
+                    &Document::whole(&[$($document)?], concat!($($doc, "\n"),*), WHOLE);
+            }
+
+            impl Field for $name {
+                const KIND: Kind = Kind::Document(<Self as Describe>::DOCUMENT);
             }
         };
     };

@@ -19,9 +19,9 @@ document! {
         /// When all set values lapse.
         set_value_expiry: Option<Timestamp>,
         /// Least seconds between any two updates.
-        sample_limit_sec: Option<u32> [minimum = 0, maximum = 86_400],
+        sample_limit_sec: Option<i64> [minimum = 0, maximum = 86_400],
         /// Most seconds between two complete updates.
-        sample_rate_sec: Option<u32> [minimum = 1, maximum = 86_400, default = 300],
+        sample_rate_sec: Option<i64> [minimum = 1, maximum = 86_400, default = 300],
         /// The points, by name; without it the device chooses.
         points: Option<BTreeMap<String, PointsetPoint>> [keys = NAME],
     }
@@ -55,9 +55,9 @@ document! {
         /// When all set values lapse.
         set_value_expiry: Option<Timestamp>,
         /// Least seconds between any two updates.
-        sample_limit_sec: Option<u32> [minimum = 0, maximum = 86_400],
+        sample_limit_sec: Option<i64> [minimum = 0, maximum = 86_400],
         /// Most seconds between two complete updates.
-        sample_rate_sec: Option<u32> [minimum = 1, maximum = 86_400, default = 300],
+        sample_rate_sec: Option<i64> [minimum = 1, maximum = 86_400, default = 300],
         /// The alarms, by name.
         alarms: Option<BTreeMap<String, AlarmsetAlarm>> [keys = NAME],
     }

@@ -11,7 +11,7 @@ document! {
         /// Log entries below this level are not published.
         min_loglevel: Option<Level> [minimum = 100, maximum = 800, default = 300],
         /// Seconds between system events with metrics; 0 stops the periodic ones.
-        metrics_rate_sec: Option<u32> [minimum = 0, maximum = 86_400, default = 10],
+        metrics_rate_sec: Option<i64> [minimum = 0, maximum = 86_400, default = 10],
         /// Life of the process.
         operation: Option<SystemOperation>,
         /// What a test run tells of itself.
