@@ -1,0 +1,360 @@
+//! UDMI's part of the port: what an application may ask, is told, is asked, and answers.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString as _};
+use core::fmt;
+
+use device_link::{Down, ExitReason};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::model::category::{Category, Level};
+use crate::model::common::Mode;
+use crate::model::entry::Entry;
+use crate::model::events::SystemMetrics;
+use crate::model::value::Value;
+use crate::settings::PointModel;
+
+/// What the application wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// A point has a new present value.
+    SetPoint {
+        /// Which point.
+        point: String,
+        /// Its value.
+        value: Value,
+    },
+    /// Several points have new present values at the same moment.
+    SetPoints {
+        /// Values by point.
+        values: BTreeMap<String, Value>,
+    },
+    /// A point cannot be read; it stays out of events and its state tells why, until its next value.
+    FailPoint {
+        /// Which point.
+        point: String,
+        /// Why.
+        message: String,
+    },
+    /// Something local has taken a written point over, or has let it go (§4.7 `overridden`).
+    OverridePoint {
+        /// Which point.
+        point: String,
+        /// Whether it is overridden.
+        overridden: bool,
+    },
+    /// The device has a further point, or knows more about one.
+    DefinePoint {
+        /// Which point.
+        point: String,
+        /// What is known of it.
+        model: PointModel,
+    },
+    /// The device has lost a point.
+    RemovePoint {
+        /// Which point.
+        point: String,
+    },
+    /// Publish a sample as soon as `sample_limit_sec` allows.
+    SampleNow,
+    /// An entry for the system log.
+    Log {
+        /// How grave.
+        level: Level,
+        /// About what; `device.<name>` is the application's own.
+        category: Category,
+        /// One line.
+        message: String,
+        /// More of it.
+        detail: Option<String>,
+    },
+    /// The application is fully running (`system.base.ready`).
+    Ready,
+    /// The version of a software module, none if it is gone.
+    SetSoftware {
+        /// Module, `[a-z_]+`.
+        module: String,
+        /// Its version.
+        version: Option<String>,
+    },
+    /// The address in a family of the localnet block, none if there is none.
+    SetFamilyAddress {
+        /// Family, such as `ipv4`.
+        family: String,
+        /// The address.
+        address: Option<String>,
+    },
+    /// A top-level block of the application's own in the state, none if it is gone.
+    SetBlock {
+        /// Its name.
+        name: String,
+        /// Its content, a JSON object.
+        content: Option<Json>,
+    },
+    /// An event of the application's own on `events/<folder>`; `timestamp` and `version` are added.
+    SendEvent {
+        /// The sub-folder.
+        folder: String,
+        /// A JSON object.
+        content: Json,
+    },
+    /// End in order: last state and logs, then exit.
+    Stop {
+        /// Why.
+        reason: ExitReason,
+    },
+}
+
+/// What the application is told. Never needed for progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The broker has accepted the connection.
+    Connected {
+        /// Whether it still had the session.
+        resumed: bool,
+    },
+    /// An attempt failed or the link was lost.
+    Disconnected {
+        /// Why.
+        why: Down,
+    },
+    /// The broker refused a subscription.
+    SubscriptionRefused {
+        /// The last part of its topic, such as `commands`.
+        topic: String,
+    },
+    /// A config is in force.
+    ConfigApplied {
+        /// Its timestamp, as received.
+        timestamp: String,
+        /// What could not be used of it, if anything.
+        finding: Option<String>,
+    },
+    /// A config could not be used at all; the one before stays in force.
+    ConfigRejected {
+        /// Why.
+        reason: String,
+    },
+    /// A top-level config block named in the settings; none if the config has none.
+    Block {
+        /// Its name.
+        name: String,
+        /// Its content.
+        content: Option<Json>,
+    },
+    /// The operation mode has changed.
+    ModeChanged {
+        /// To this.
+        mode: Mode,
+    },
+    /// A state was handed to the outbox.
+    StatePublished,
+    /// An entry was logged at or above the level in force.
+    Logged(Entry),
+    /// Messages were lost because the outbox was full.
+    OutboxFull {
+        /// How many since birth.
+        lost: u64,
+    },
+    /// A stored value cannot be read and is ignored.
+    StoredUnreadable {
+        /// Its key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// A command of the application could not be carried out.
+    CommandRefused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the application is asked. Each is answered once with an [`Outcome`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Hook {
+    /// Put a value in force. Answered by `Done`, `Invalid` or `Failed`.
+    WritePoint {
+        /// Which point.
+        point: String,
+        /// The value, valid by the point's model.
+        value: Value,
+    },
+    /// The cloud gives a point back to local control. Answered by `Done` or `Failed`.
+    ReleasePoint {
+        /// Which point.
+        point: String,
+    },
+    /// Read points. Answered by `Values`; a point left out keeps its value.
+    ReadPoints {
+        /// The polled and the computed points wanted, with what is known of all others in force.
+        wanted: Wanted,
+    },
+    /// Read the host's metrics. Answered by `Metrics`, or `Unhandled`.
+    Metrics,
+    /// Restart, shut down or reboot. Answered by `Done` or `Unhandled` (the run ends then), or `Failed`
+    /// (it goes on).
+    Lifecycle {
+        /// What is to be done.
+        action: Lifecycle,
+    },
+    /// A command that is none of the core's. Answered by `Done`, `Failed` or `Unhandled`.
+    Command {
+        /// What follows `commands/` in its topic.
+        name: String,
+        /// Its content, with what is no UTF-8 replaced.
+        payload: String,
+    },
+}
+
+/// The points a [`Hook::ReadPoints`] wants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Points of [`Source::Polled`](crate::Source::Polled).
+    pub polled: alloc::vec::Vec<String>,
+    /// Points of [`Source::Computed`](crate::Source::Computed), to be read after the polled ones.
+    pub computed: alloc::vec::Vec<String>,
+    /// Present values of all points the config has in force, for the computed ones to use.
+    pub known: BTreeMap<String, Value>,
+}
+
+/// An answer to a [`Hook`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// It could not be done; the text is shown to people.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// The value is refused.
+    Invalid {
+        /// Why.
+        message: String,
+    },
+    /// Readings by point.
+    Values {
+        /// A value or why there is none.
+        values: BTreeMap<String, Reading>,
+    },
+    /// The host's metrics.
+    Metrics(SystemMetrics),
+    /// Nobody takes care of it.
+    Unhandled,
+}
+
+/// A point that was read, or could not be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reading {
+    /// Its value.
+    Value(Value),
+    /// Why there is none.
+    Failed(String),
+}
+
+/// What an operation mode or a command asks of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lifecycle {
+    /// Start the device's software again.
+    Restart,
+    /// Start the machine again.
+    Reboot,
+    /// Stop.
+    Shutdown,
+    /// Stop, since another instance has taken over or the cloud wants it so.
+    Terminate,
+}
+
+impl Lifecycle {
+    /// How a run ends for it.
+    #[must_use]
+    pub fn exit_reason(self) -> ExitReason {
+        match self {
+            Self::Restart | Self::Reboot => ExitReason::Restart,
+            Self::Shutdown => ExitReason::Shutdown,
+            Self::Terminate => ExitReason::Terminate,
+        }
+    }
+}
+
+/// The process exit code for a reason (§3.7): restart 192, terminate 193, shutdown 0.
+#[must_use]
+pub fn exit_code(reason: ExitReason) -> u8 {
+    match reason {
+        ExitReason::Restart => 192,
+        ExitReason::Terminate => 193,
+        ExitReason::Shutdown => 0,
+    }
+}
+
+/// A JSON object as text, carried without being looked into.
+#[derive(Clone)]
+pub struct Json(alloc::boxed::Box<RawValue>);
+
+impl Json {
+    /// Takes a JSON object.
+    ///
+    /// # Errors
+    /// [`JsonError`] if the text is no valid JSON or no object.
+    pub fn object(text: &str) -> Result<Self, JsonError> {
+        let raw: alloc::boxed::Box<RawValue> =
+            serde_json::from_str(text.trim()).map_err(|error| JsonError(error.to_string()))?;
+        if raw.get().starts_with('{') { Ok(Self(raw)) } else { Err(JsonError("expected a JSON object".into())) }
+    }
+
+    pub(crate) fn from_raw(raw: &RawValue) -> Self {
+        Self(raw.to_owned())
+    }
+
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.0
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Serialize for Json {
+    /// As a text, so that it survives formats and buffers that know nothing of raw JSON.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let raw = RawValue::from_string(text).map_err(D::Error::custom)?;
+        Ok(Self(raw))
+    }
+}
+
+/// A text is no JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError(String);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for JsonError {}

@@ -1,0 +1,129 @@
+//! What a block of a device may do while it handles something: the link's context, bound to one device.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use bytes::Bytes;
+use device_link::{Cx, Full, HookId, Instant, Now, Publish, Queue, Token, Topic, UtcMillis, wire::Qos};
+use serde::{Deserialize, Serialize};
+
+use crate::latch::StateLatch;
+use crate::logs::Logs;
+use crate::model::category::{Category, Level};
+use crate::model::common::Timestamp;
+use crate::model::entry::Entry;
+use crate::port::{Hook, Notice};
+use crate::topics::Topics;
+use crate::udmi::{Timer, Udmi};
+
+/// The deadlines of one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DeviceTimer {
+    /// No config has come since the link is up.
+    ConfigSync,
+    /// A burst of configs is over: look at the operation mode.
+    Mode,
+    /// The application has not answered a lifecycle hook.
+    Lifecycle,
+    /// The next state may be published.
+    State,
+    /// Log entries have waited long enough.
+    LogFlush,
+    /// The next metrics are due.
+    Metrics,
+    /// The next complete sample is due.
+    Sample,
+    /// The next change-of-value sample may be published.
+    Limit,
+    /// The application has not answered a read.
+    Read,
+    /// A write has to show progress or has taken too long.
+    Write,
+    /// The set values lapse.
+    Expiry,
+}
+
+/// One device's view of the link.
+pub(crate) struct Scope<'a, 'b> {
+    pub(crate) cx: &'a mut Cx<'b, Udmi>,
+    pub(crate) topics: &'a Topics,
+    pub(crate) latch: &'a mut StateLatch,
+    pub(crate) logs: &'a mut Logs,
+}
+
+impl Scope<'_, '_> {
+    pub(crate) fn now(&self) -> Now {
+        self.cx.now()
+    }
+
+    pub(crate) fn after(&mut self, timer: DeviceTimer, delay: Duration) {
+        self.cx.after(Timer::Own(timer), delay);
+    }
+
+    pub(crate) fn at(&mut self, timer: DeviceTimer, at: Instant) {
+        self.cx.at(Timer::Own(timer), at);
+    }
+
+    pub(crate) fn at_utc(&mut self, timer: DeviceTimer, at: UtcMillis) {
+        self.cx.at_utc(Timer::Own(timer), at);
+    }
+
+    pub(crate) fn cancel(&mut self, timer: DeviceTimer) {
+        self.cx.cancel(Timer::Own(timer));
+    }
+
+    pub(crate) fn is_armed(&self, timer: DeviceTimer) -> bool {
+        self.cx.is_armed(Timer::Own(timer))
+    }
+
+    pub(crate) fn invoke(&mut self, hook: Hook) -> Result<HookId, Full> {
+        self.cx.invoke(hook)
+    }
+
+    pub(crate) fn cancel_hook(&mut self, id: HookId) {
+        self.cx.cancel_hook(id);
+    }
+
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        self.cx.notify(notice);
+    }
+
+    /// Something the state shows has changed: a state follows, as soon as the latch allows (§7.1).
+    pub(crate) fn touch(&mut self) {
+        self.latch.touch();
+    }
+
+    /// An entry for a status, stamped like a log entry.
+    pub(crate) fn entry(&self, category: Category, message: impl Into<String>) -> Entry {
+        Entry::new(category, message, self.logs.stamp(self.cx.now()))
+    }
+
+    /// Logs at `level` if the minimum level in force allows.
+    pub(crate) fn log(&mut self, category: Category, level: Level, message: impl Into<String>) {
+        let entry = self.entry(category, message).at(level);
+        self.log_entry(entry);
+    }
+
+    /// Logs an entry if the minimum level in force allows.
+    pub(crate) fn log_entry(&mut self, entry: Entry) {
+        if self.logs.push(self.cx, entry) && !self.is_armed(DeviceTimer::LogFlush) {
+            self.after(DeviceTimer::LogFlush, Logs::FLUSH_AFTER);
+        }
+    }
+
+    /// The timestamp of a message that is sent now: true milliseconds (§2.2, §11 item 39).
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_millis(self.cx.now().utc.0)
+    }
+
+    /// Publishes an event at QoS 1 (§11 item 25); it waits in the bounded outbox while there is no link.
+    pub(crate) fn publish_event(&mut self, topic: &Topic, payload: impl Into<Bytes>) -> Token {
+        self.cx.publish(Publish {
+            topic: topic.clone(),
+            payload: payload.into(),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            queue: Queue::Bounded,
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! What a device is, before the cloud says anything: identity, endpoint, points, switches.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use device_link::{Endpoint, Secret, Topic};
+use serde::{Deserialize, Serialize};
+
+use crate::model::value::Value;
+
+/// The settings of one device. Plain data; [`Settings::check`] tells what cannot work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The device's name in its registry, such as `AHU-1`.
+    pub device_id: String,
+    /// The broker.
+    pub endpoint: Endpoint,
+    /// The MQTT client identifier (§1.2).
+    pub client_id: String,
+    /// What every topic of the device begins with; ends with the device id (§1.4).
+    pub topic_prefix: String,
+    /// User name and password, if the broker wants them.
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
+    /// What the device tells of itself.
+    #[serde(default)]
+    pub identity: Identity,
+    /// The points the device knows.
+    #[serde(default)]
+    pub points: BTreeMap<String, PointModel>,
+    /// Addresses by family, reported in the localnet block for the families the config names.
+    #[serde(default)]
+    pub families: BTreeMap<String, String>,
+    /// Names of top-level config blocks the application takes care of.
+    #[serde(default)]
+    pub custom_blocks: Vec<String>,
+    /// Switches with defaults that suit production.
+    #[serde(default)]
+    pub options: Options,
+}
+
+impl Settings {
+    /// Settings with the given identity on the wire, no points and default options.
+    #[must_use]
+    pub fn new(device_id: &str, endpoint: Endpoint, client_id: &str, topic_prefix: &str) -> Self {
+        Self {
+            device_id: device_id.to_string(),
+            endpoint,
+            client_id: client_id.to_string(),
+            topic_prefix: topic_prefix.to_string(),
+            credentials: None,
+            identity: Identity::default(),
+            points: BTreeMap::new(),
+            families: BTreeMap::new(),
+            custom_blocks: Vec::new(),
+            options: Options::default(),
+        }
+    }
+
+    /// Finds what cannot work before anything is sent.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`] found.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if self.device_id.is_empty() {
+            return Err(SettingsError::DeviceId);
+        }
+        // The longest suffix in use is `/events/discovery`.
+        if Topic::new(&alloc::format!("{}/events/discovery", self.topic_prefix)).is_err() {
+            return Err(SettingsError::TopicPrefix);
+        }
+        if self.client_id.is_empty() || self.client_id.len() > 65_535 {
+            return Err(SettingsError::ClientId);
+        }
+        if self.endpoint.host.is_empty() {
+            return Err(SettingsError::Host);
+        }
+        Ok(())
+    }
+}
+
+/// Why settings cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// The device id is empty.
+    DeviceId,
+    /// The topic prefix is empty, too long or has wildcards.
+    TopicPrefix,
+    /// The client id is empty or over 65535 bytes.
+    ClientId,
+    /// The host name is empty.
+    Host,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeviceId => "the device id is empty",
+            Self::TopicPrefix => "the topic prefix is empty, too long, or has one of + # and U+0000",
+            Self::ClientId => "the client id is empty or over 65535 bytes",
+            Self::Host => "the broker's host name is empty",
+        })
+    }
+}
+
+impl core::error::Error for SettingsError {}
+
+/// A user name with its password.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password; never shown.
+    pub password: Secret<String>,
+}
+
+/// The static part of the system block (§3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// Manufacturer.
+    pub make: String,
+    /// Model name.
+    pub model: String,
+    /// Stock keeping unit.
+    pub sku: Option<String>,
+    /// Hardware revision.
+    pub rev: Option<String>,
+    /// Serial number.
+    pub serial_no: String,
+    /// Versions by module name (`[a-z_]+`). The conformance suite wants it equal to the metadata's.
+    pub software: BTreeMap<String, String>,
+    /// Free parameters by name (`[a-z_]+`).
+    pub params: BTreeMap<String, String>,
+}
+
+impl Default for Identity {
+    /// The placeholders of §3.2: a required member is never dropped.
+    fn default() -> Self {
+        let unknown = || String::from("unknown");
+        Self {
+            make: unknown(),
+            model: unknown(),
+            sku: None,
+            rev: None,
+            serial_no: unknown(),
+            software: BTreeMap::new(),
+            params: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the device knows of one of its points.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PointModel {
+    /// The unit values are reported in.
+    pub units: Option<String>,
+    /// The local reference; a config that names another one is refused for this point (§4.6).
+    pub reference: Option<String>,
+    /// Whether the cloud may set it.
+    pub writable: bool,
+    /// What values it takes; unknown takes any.
+    pub kind: Option<ValueKind>,
+    /// Where values come from.
+    pub source: Source,
+}
+
+/// What values a point takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueKind {
+    /// True or false.
+    Boolean,
+    /// A number.
+    Number {
+        /// The least allowed.
+        minimum: Option<f64>,
+        /// The greatest allowed.
+        maximum: Option<f64>,
+    },
+    /// Any text.
+    Text,
+    /// One of these texts.
+    Enumeration(Vec<String>),
+}
+
+impl ValueKind {
+    /// Whether `value` is of this kind and in its range.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn accepts(&self, value: &Value) -> Result<(), String> {
+        match (self, value) {
+            (Self::Boolean, Value::Boolean(_)) | (Self::Text, Value::Text(_)) => Ok(()),
+            (Self::Boolean, _) => Err("expected true or false".into()),
+            (Self::Text, _) => Err("expected a text".into()),
+            (Self::Enumeration(names), Value::Text(text)) if names.iter().any(|name| name == text) => Ok(()),
+            (Self::Enumeration(names), _) => Err(alloc::format!("expected one of {}", names.join(", "))),
+            (Self::Number { minimum, maximum }, value) => {
+                let Some(number) = value.as_number() else { return Err("expected a number".into()) };
+                if minimum.is_some_and(|minimum| number < minimum) {
+                    return Err(alloc::format!("expected at least {}", minimum.unwrap_or_default()));
+                }
+                if maximum.is_some_and(|maximum| number > maximum) {
+                    return Err(alloc::format!("expected at most {}", maximum.unwrap_or_default()));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where a point's values come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The application pushes them.
+    #[default]
+    Pushed,
+    /// The core asks for them before each sample.
+    Polled,
+    /// The core asks for them after all others are known, and hands those along (a virtual point).
+    Computed,
+}
+
+/// Switches of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Seconds to wait for the first config after a connect; 0 means 10, negative does not wait (§1.9).
+    pub config_sync_seconds: i64,
+    /// Least milliseconds between two states; 2000 by default, never under 1000 (§7.2).
+    pub state_interval_ms: u64,
+    /// Least milliseconds a write shows as `updating`; 0 by default (§9.6 `writeback_operation`).
+    pub minimum_updating_ms: u64,
+    /// Send no state at all (§7.7).
+    pub suppress_state: bool,
+    /// Subscribe to `commands/#`; a refusal is tolerated (§11 item 26).
+    pub commands: bool,
+    /// Report the config's `state_etag` as it came instead of computing one (§11 item 12).
+    pub echo_etag: bool,
+    /// Ask the application (`Hook::Lifecycle`) before a restart, shutdown or reboot instead of exiting at once.
+    pub lifecycle_hook: bool,
+    /// Ask the application (`Hook::Metrics`) for host metrics.
+    pub metrics_hook: bool,
+    /// Offer commands that are none of the core's to the application (`Hook::Command`).
+    pub command_hook: bool,
+    /// Keep-alive seconds of the MQTT session.
+    pub keep_alive_seconds: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            config_sync_seconds: 0,
+            state_interval_ms: 2000,
+            minimum_updating_ms: 0,
+            suppress_state: false,
+            commands: true,
+            echo_etag: false,
+            lifecycle_hook: false,
+            metrics_hook: false,
+            command_hook: false,
+            keep_alive_seconds: 60,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn state_interval(&self) -> Duration {
+        Duration::from_millis(self.state_interval_ms.max(1000))
+    }
+
+    /// How long to hold states back until the first config; none does not hold them back.
+    pub(crate) fn config_sync(&self) -> Option<Duration> {
+        match self.config_sync_seconds {
+            0 => Some(Duration::from_secs(10)),
+            seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_takes_its_own_type_and_range_only() {
+        let number = ValueKind::Number { minimum: Some(0.0), maximum: Some(196.0) };
+        assert_eq!(number.accepts(&Value::Integer(60)), Ok(()));
+        assert!(number.accepts(&Value::Number(196.5)).is_err());
+        assert!(number.accepts(&Value::Boolean(true)).is_err());
+        let modes = ValueKind::Enumeration(alloc::vec!["on".into(), "off".into()]);
+        assert_eq!(modes.accepts(&Value::from("on")), Ok(()));
+        assert_eq!(modes.accepts(&Value::from("auto")), Err("expected one of on, off".into()));
+    }
+}
