@@ -33,6 +33,8 @@ mod secret;
 mod session;
 mod time;
 mod timers;
+pub mod trace;
+pub mod transcript;
 pub mod wire;
 
 pub use cx::{Cx, LinkTimer, WakeReason};

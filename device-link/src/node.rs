@@ -427,7 +427,7 @@ impl<D: Dialect> Node<D> {
     ) {
         let deferred = &mut self.core.deferred;
         run(&mut self.core.session, &mut |token, receipt| {
-            deferred.push_back(Deferred::Receipt(token, receipt))
+            deferred.push_back(Deferred::Receipt(token, receipt));
         });
         self.core.note_output();
     }
