@@ -8,10 +8,11 @@
 //! * [`store`]: what a device remembers across restarts, safe against a crash at any moment.
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
-//! * `site`: site models, as a device finds itself in them.
+//! * [`site`]: site models, as a device finds itself in them.
 
 pub mod keys;
 pub mod log_bridge;
 pub mod metrics;
+pub mod site;
 pub mod store;
 pub mod tls;

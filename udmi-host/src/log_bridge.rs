@@ -45,7 +45,7 @@ pub struct LogEntry {
     /// The formatted message.
     pub message: String,
     /// When it was logged, in milliseconds since 1970, UTC.
-    pub utc_millis: u64,
+    pub utc_millis: i64,
 }
 
 /// A logger that hands entries to a sink and records to another logger.
@@ -154,7 +154,7 @@ fn entry(record: &Record<'_>) -> LogEntry {
         level,
         category: category(record.target()),
         message: message.0,
-        utc_millis: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        utc_millis: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
     }
 }
 
