@@ -32,10 +32,6 @@ impl StateLatch {
         }
     }
 
-    pub(crate) fn is_synced(&self) -> bool {
-        self.synced
-    }
-
     /// The connection is gone: nothing goes out before the next one's first config (§1.9).
     pub(crate) fn unsync(&mut self) {
         self.synced = false;

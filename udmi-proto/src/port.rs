@@ -1,5 +1,6 @@
 //! UDMI's part of the port: what an application may ask, is told, is asked, and answers.
 
+use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use core::fmt;
@@ -302,7 +303,11 @@ impl Json {
     pub fn object(text: &str) -> Result<Self, JsonError> {
         let raw: alloc::boxed::Box<RawValue> =
             serde_json::from_str(text.trim()).map_err(|error| JsonError(error.to_string()))?;
-        if raw.get().starts_with('{') { Ok(Self(raw)) } else { Err(JsonError("expected a JSON object".into())) }
+        if raw.get().starts_with('{') {
+            Ok(Self(raw))
+        } else {
+            Err(JsonError("expected a JSON object".into()))
+        }
     }
 
     pub(crate) fn from_raw(raw: &RawValue) -> Self {

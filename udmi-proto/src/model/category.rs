@@ -215,6 +215,12 @@ impl fmt::Display for CategoryError {
 impl core::error::Error for CategoryError {}
 
 impl Category {
+    /// A category of the device's own, `device.<name>`; `Unknown` if the name is no legal one.
+    #[must_use]
+    pub fn device(name: &str) -> Self {
+        Self::parse(&alloc::format!("device.{name}")).unwrap_or_default()
+    }
+
     /// Finds the category of that name.
     ///
     /// ```

@@ -1,0 +1,256 @@
+//! Reading a config in two stages: a hard envelope, then each block by itself, so that one bad block spoils
+//! no other (§3.6, §7.5).
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::model::common::Timestamp;
+
+/// One block of a config as its machine gets it.
+#[derive(Debug)]
+pub(crate) enum Block<T> {
+    /// The config has no such block.
+    Absent,
+    /// The block is there but cannot be used; the finding has been told already.
+    Bad,
+    /// The block.
+    Good(T),
+}
+
+impl<T: DeserializeOwned> Block<T> {
+    /// Reads a block. What is wrong with it goes to `findings`, with its path.
+    pub(crate) fn read(name: &str, raw: Option<&RawValue>, findings: &mut Vec<String>) -> Self {
+        let Some(raw) = raw else { return Self::Absent };
+        match serde_json::from_str(raw.get()) {
+            Ok(block) => Self::Good(block),
+            Err(error) => {
+                findings.push(locate::<T>(name, raw).unwrap_or_else(|| format!("{name}: {error}")));
+                Self::Bad
+            }
+        }
+    }
+}
+
+impl<T> Block<T> {
+    pub(crate) fn is_present(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+}
+
+/// Reads the block once more, this time keeping track of where it is: bad blocks are rare and may be slow.
+fn locate<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Option<String> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
+    let path = error.path().to_string();
+    let inner = without_position(&error.into_inner().to_string());
+    Some(if path == "." { format!("{name}: {inner}") } else { format!("{name}.{path}: {inner}") })
+}
+
+/// The position counts from the start of the block and would mislead.
+fn without_position(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).to_string()
+}
+
+/// A config whose blocks are still unread.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope<'a> {
+    /// Its timestamp, fit to be echoed (§2.3).
+    pub(crate) timestamp: Timestamp,
+    /// The same in milliseconds.
+    pub(crate) millis: i64,
+    pub(crate) system: Option<&'a RawValue>,
+    pub(crate) gateway: Option<&'a RawValue>,
+    pub(crate) discovery: Option<&'a RawValue>,
+    pub(crate) localnet: Option<&'a RawValue>,
+    pub(crate) blobset: Option<&'a RawValue>,
+    pub(crate) pointset: Option<&'a RawValue>,
+    /// Members that are none of UDMI's.
+    pub(crate) others: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// Why a config cannot be used at all.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+}
+
+/// Reads the envelope: valid JSON, an object, with a timestamp (§11 item 20).
+pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
+    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    let members = Members::deserialize(&mut deserializer)
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| Broken {
+            message: format!("config is no valid JSON object: {}", without_position(&error.to_string())),
+            detail: Some(error.to_string()),
+        })?;
+    let text = match members.timestamp {
+        None => return Err(broken("timestamp: expected a date and time, found nothing")),
+        Some(raw) => match serde_json::from_str::<Cow<'_, str>>(raw.get()) {
+            Ok(text) => text.into_owned(),
+            Err(_) => return Err(broken("timestamp: expected a date and time as a text")),
+        },
+    };
+    let timestamp = Timestamp::from(text);
+    let Ok(millis) = timestamp.millis() else {
+        return Err(broken("timestamp: expected a date and time by RFC 3339"));
+    };
+    Ok(Envelope { timestamp: echoable(timestamp, millis), millis, ..members.envelope })
+}
+
+fn broken(message: &str) -> Broken {
+    Broken { message: format!("config cannot be used: {message}"), detail: None }
+}
+
+/// The text as it came where tools will accept it back, else the same moment in the usual form.
+fn echoable(timestamp: Timestamp, millis: i64) -> Timestamp {
+    let text = timestamp.as_str().as_bytes();
+    let usual = text.get(10) == Some(&b'T') && text.last() == Some(&b'Z') && text.len() <= 30;
+    if usual { timestamp } else { Timestamp::from_millis(millis) }
+}
+
+#[derive(Debug, Default)]
+struct Members<'a> {
+    timestamp: Option<&'a RawValue>,
+    envelope: Envelope<'a>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        let envelope = &mut members.envelope;
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            let slot = match name.0.as_ref() {
+                "timestamp" => &mut members.timestamp,
+                "system" => &mut envelope.system,
+                "gateway" => &mut envelope.gateway,
+                "discovery" => &mut envelope.discovery,
+                "localnet" => &mut envelope.localnet,
+                "blobset" => &mut envelope.blobset,
+                "pointset" => &mut envelope.pointset,
+                "version" => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                _ => {
+                    envelope.others.push((name.0, map.next_value()?));
+                    continue;
+                }
+            };
+            let value: &RawValue = map.next_value()?;
+            if slot.is_some() {
+                return Err(A::Error::custom(format_args!("member {} is there twice", name.0)));
+            }
+            *slot = Some(value).filter(|raw| raw.get() != "null");
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::config;
+
+    fn message(payload: &[u8]) -> String {
+        read(payload).unwrap_err().message
+    }
+
+    #[test]
+    fn a_timestamp_is_the_only_hard_requirement() {
+        assert!(read(br#"{"timestamp":"2026-03-01T10:00:00Z"}"#).is_ok());
+        assert!(message(b"{}").contains("timestamp: expected a date and time, found nothing"));
+        assert!(message(br#"{"timestamp":1}"#).contains("as a text"));
+        assert!(message(br#"{"timestamp":"yesterday"}"#).contains("RFC 3339"));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_broken() {
+        for payload in [&b"{ broken by"[..], b"[]", b"null", b"7", b"\xff\xfe", b"{} x", b"\"config\""] {
+            assert!(message(payload).starts_with("config is no valid JSON object"), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_skipped_where_it_is_unknown_and_a_finding_where_it_is_known() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text =
+            format!(r#"{{"timestamp":"2026-03-01T10:00:00Z","x":{deep},"system":{{"operation":{deep}}}}}"#);
+        let envelope = read(text.as_bytes()).unwrap();
+        let mut findings = Vec::new();
+        let block = Block::<config::System>::read("system", envelope.system, &mut findings);
+        assert!(matches!(block, Block::Bad));
+        assert_eq!(findings.len(), 1);
+    }
+
+    #[test]
+    fn a_finding_names_the_path_and_what_was_expected() {
+        let text = br#"{"timestamp":"2026-03-01T10:00:00Z","pointset":{"points":{"a":{"ref":5}}}}"#;
+        let envelope = read(text).unwrap();
+        let mut findings = Vec::new();
+        Block::<config::Pointset>::read("pointset", envelope.pointset, &mut findings);
+        assert_eq!(findings, ["pointset.points.a.ref: invalid type: integer `5`, expected a string"]);
+    }
+
+    #[test]
+    fn an_unusual_timestamp_is_echoed_in_the_usual_form() {
+        let read = |text: &str| {
+            let payload = format!(r#"{{"timestamp":"{text}"}}"#);
+            read(payload.as_bytes()).unwrap().timestamp.as_str().to_string()
+        };
+        assert_eq!(read("2026-03-01T10:00:00.123456Z"), "2026-03-01T10:00:00.123456Z");
+        assert_eq!(read("2026-03-01T11:00:00+01:00"), "2026-03-01T10:00:00Z");
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_is_refused() {
+        let text = br#"{"timestamp":"2026-03-01T10:00:00Z","system":{},"system":{}}"#;
+        assert!(message(text).contains("member system is there twice"));
+    }
+}

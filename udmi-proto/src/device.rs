@@ -1,0 +1,320 @@
+//! One UDMI device: its blocks, and the order in which they see a config and show themselves in a state.
+
+mod command;
+mod state;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use device_link::{Cx, HookId, Lost, Publish, Queue, Receipt, Slot, Stored, Token, UtcMillis, wire::Qos};
+
+use crate::config::{self as reading, Block, Envelope};
+use crate::latch::StateLatch;
+use crate::logs::Logs;
+use crate::model::category::{Category, Level};
+use crate::model::config as model;
+use crate::pointset::Pointset;
+use crate::port::{Json, Lifecycle, Notice, Outcome};
+use crate::presence::{Localnet, Presence};
+use crate::scope::{DeviceTimer, Scope};
+use crate::settings::Settings;
+use crate::system::{self, System};
+use crate::topics::Topics;
+use crate::udmi::{Tag, Timer, Udmi};
+
+/// The most unknown top-level config members that are looked at.
+const OTHER_MEMBERS: usize = 64;
+
+/// A device core. A direct device has one; a gateway will have one more for each proxied device.
+#[derive(Debug)]
+pub(crate) struct DeviceCore {
+    topics: Topics,
+    slot: Slot,
+    latch: StateLatch,
+    logs: Logs,
+    system: System,
+    pointset: Pointset,
+    localnet: Localnet,
+    presence: Presence,
+    /// State blocks of the application's own, by name.
+    blocks: BTreeMap<String, Json>,
+    custom_blocks: Vec<String>,
+    command_hooks: BTreeMap<HookId, String>,
+    command_hook: bool,
+    suppress_state: bool,
+    config_sync: Option<core::time::Duration>,
+    last_state: UtcMillis,
+    lost_reported: bool,
+}
+
+impl DeviceCore {
+    pub(crate) fn new(settings: &Settings, topics: Topics, slot: Slot, start: system::Start) -> Self {
+        let options = &settings.options;
+        Self {
+            topics,
+            slot,
+            latch: StateLatch::new(options.state_interval()),
+            logs: Logs::new(),
+            system: System::new(system::clean(settings.identity.clone()), options, start),
+            pointset: Pointset::new(settings.points.clone(), options),
+            localnet: Localnet::new(settings.families.clone()),
+            presence: Presence::default(),
+            blocks: BTreeMap::new(),
+            custom_blocks: settings.custom_blocks.clone(),
+            command_hooks: BTreeMap::new(),
+            command_hook: options.command_hook,
+            suppress_state: options.suppress_state,
+            config_sync: options.config_sync(),
+            last_state: UtcMillis(0),
+            lost_reported: false,
+        }
+    }
+
+    /// Runs one block with its scope.
+    fn with<R>(
+        &mut self,
+        cx: &mut Cx<'_, Udmi>,
+        run: impl FnOnce(&mut Blocks<'_>, &mut Scope<'_, '_>) -> R,
+    ) -> R {
+        let mut scope = Scope { cx, topics: &self.topics, latch: &mut self.latch, logs: &mut self.logs };
+        let mut blocks = Blocks {
+            system: &mut self.system,
+            pointset: &mut self.pointset,
+            localnet: &mut self.localnet,
+            presence: &mut self.presence,
+        };
+        run(&mut blocks, &mut scope)
+    }
+
+    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>) {
+        let start = *self.system.start();
+        if let Ok(key) = device_link::Key::new(system::STORED_KEY) {
+            // Nothing is pending at birth, so there is room.
+            let _ = cx.store(&key, Some(start.to_bytes()));
+        }
+        cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
+        self.with(cx, |_, sc| {
+            let text = alloc::format!("started, restart count {}", start.restart_count);
+            sc.log(Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
+        });
+    }
+
+    pub(crate) fn subscribe_commands(&mut self, cx: &mut Cx<'_, Udmi>) {
+        cx.subscribe(&self.topics.commands, Qos::AtLeastOnce, Tag::Commands);
+    }
+
+    /// Without commands a device works as before (§11 item 26); without configs it waits for better times.
+    pub(crate) fn on_subscription_refused(&mut self, cx: &mut Cx<'_, Udmi>, tag: Tag) {
+        let (topic, level) = match tag {
+            Tag::Config => ("config", Level::ERROR),
+            Tag::Commands => ("commands", Level::INFO),
+        };
+        cx.notify(Notice::SubscriptionRefused { topic: topic.into() });
+        self.with(cx, |_, sc| {
+            sc.log(
+                Category::device("subscription"),
+                level,
+                alloc::format!("subscription to {topic} refused"),
+            );
+        });
+    }
+
+    pub(crate) fn on_store_failed(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.with(cx, |_, sc| sc.log(Category::device("store"), Level::ERROR, "a value could not be stored"));
+    }
+
+    pub(crate) fn on_up(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.lost_reported = false;
+        match self.config_sync {
+            Some(wait) => cx.after(Timer::Own(DeviceTimer::ConfigSync), wait),
+            None => self.latch.sync(),
+        }
+        self.with(cx, |_, sc| {
+            if !sc.logs.is_empty() {
+                sc.after(DeviceTimer::LogFlush, Logs::FLUSH_AFTER);
+            }
+        });
+    }
+
+    pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.latch.unsync();
+        cx.retract(self.slot);
+        self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
+    }
+
+    /// One message on `config`, in the order of §3.6.
+    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) {
+        self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
+        let read = if payload.is_empty() { None } else { Some(reading::read(payload)) };
+        if let Some(Ok(envelope)) = &read {
+            self.logs.saw_config(envelope.millis);
+        }
+        self.with(cx, |_, sc| {
+            sc.log(Category::SystemConfigReceive, Category::SystemConfigReceive.level(), "config received");
+        });
+        match read {
+            None => {} // §2.6: an empty payload is no config, and nothing is broken
+            Some(Err(broken)) => self.with(cx, |blocks, sc| refuse(blocks, sc, broken)),
+            Some(Ok(envelope)) => self.apply(cx, &envelope),
+        }
+        // The first config of a connection lets states go out, a later one wants an answer.
+        self.latch.sync();
+        self.latch.touch();
+    }
+
+    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
+        self.with(cx, |blocks, sc| {
+            // Still judged by the old minimum level.
+            sc.log(Category::SystemConfigParse, Category::SystemConfigParse.level(), "config parsed");
+            put_in_force(blocks, sc, envelope);
+        });
+        self.offer_custom_blocks(cx, envelope);
+        self.with(cx, |blocks, sc| blocks.system.modes.after_config(sc));
+    }
+
+    fn offer_custom_blocks(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
+        for name in &self.custom_blocks {
+            let found = envelope.others.iter().take(OTHER_MEMBERS).find(|(member, _)| member == name);
+            let content = found.map(|(_, raw)| Json::from_raw(raw));
+            cx.notify(Notice::Block { name: name.clone(), content });
+        }
+    }
+
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_, Udmi>, timer: DeviceTimer) {
+        match timer {
+            DeviceTimer::ConfigSync => self.latch.sync(), // §11 item 62
+            DeviceTimer::State => {}                      // `on_settled` publishes it
+            DeviceTimer::Mode => self.with(cx, |blocks, sc| blocks.system.modes.on_settled_timer(sc)),
+            DeviceTimer::Lifecycle => self.with(cx, |blocks, sc| blocks.system.modes.on_hook_timeout(sc)),
+            DeviceTimer::LogFlush => self.with(cx, |blocks, sc| blocks.system.flush_logs(sc)),
+            DeviceTimer::Metrics => self.with(cx, |blocks, sc| blocks.system.on_metrics_timer(sc)),
+            DeviceTimer::Sample
+            | DeviceTimer::Limit
+            | DeviceTimer::Read
+            | DeviceTimer::Write
+            | DeviceTimer::Expiry => self.with(cx, |blocks, sc| blocks.pointset.on_timer(sc, timer)),
+        }
+    }
+
+    pub(crate) fn on_hook(&mut self, cx: &mut Cx<'_, Udmi>, id: HookId, outcome: Outcome) {
+        let rest = self.with(cx, |blocks, sc| match blocks.pointset.on_hook(sc, id, outcome) {
+            Some(outcome) => blocks.system.on_hook(sc, id, outcome),
+            None => None,
+        });
+        if let Some(outcome) = rest {
+            self.on_command_hook(cx, id, outcome);
+        }
+    }
+
+    pub(crate) fn on_receipt(&mut self, cx: &mut Cx<'_, Udmi>, _token: Token, receipt: Receipt) {
+        if receipt != Receipt::Lost(Lost::Full) || self.lost_reported {
+            return;
+        }
+        self.lost_reported = true;
+        let lost = cx.lost_to_full_outbox();
+        cx.notify(Notice::OutboxFull { lost });
+        self.with(cx, |_, sc| {
+            sc.log(
+                Category::device("outbox"),
+                Level::WARNING,
+                "the outbox is full, the oldest events are lost",
+            );
+        });
+    }
+
+    /// Ends the run in order.
+    pub(crate) fn stop(&mut self, cx: &mut Cx<'_, Udmi>, action: Lifecycle, ask: bool) {
+        self.with(cx, |blocks, sc| blocks.system.modes.end(sc, action, ask));
+    }
+
+    /// The last call of each round: publishes the state that is owed, or plans it.
+    pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
+        if let Some(due) = self.latch.due() {
+            if due <= cx.now().at {
+                self.publish_state(cx);
+            } else {
+                cx.at(Timer::Own(DeviceTimer::State), due);
+            }
+        }
+        let announcing = self.system.modes.is_announcing();
+        if announcing && (self.latch.due().is_none() || !cx.is_up()) {
+            self.with(cx, |blocks, sc| {
+                blocks.system.flush_logs(sc);
+                blocks.system.modes.announced(sc);
+            });
+        }
+    }
+
+    fn publish_state(&mut self, cx: &mut Cx<'_, Udmi>) {
+        let now = cx.now();
+        self.latch.sent(now.at);
+        if self.suppress_state {
+            return;
+        }
+        // §2.2: a state's timestamp never goes backwards, whatever the wall clock does.
+        self.last_state = self.last_state.max(now.utc.whole_second());
+        let Some(json) = self.render_state() else { return };
+        cx.publish(Publish {
+            topic: self.topics.state.clone(),
+            payload: json.into(),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            queue: Queue::Latest(self.slot),
+        });
+        cx.notify(Notice::StatePublished);
+    }
+}
+
+/// The blocks of a device, apart from what every scope needs.
+pub(crate) struct Blocks<'a> {
+    system: &'a mut System,
+    pointset: &'a mut Pointset,
+    localnet: &'a mut Localnet,
+    presence: &'a mut Presence,
+}
+
+/// §7.5, first row: nothing changes but the status.
+fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Broken) {
+    let mut entry = sc.entry(Category::SystemConfigParse, broken.message.clone()).at(Level::ERROR);
+    entry.detail = broken.detail;
+    sc.log_entry(entry.clone());
+    blocks.system.set_status(Some(entry));
+    sc.notify(Notice::ConfigRejected { reason: broken.message });
+}
+
+fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) {
+    let mut findings = Vec::new();
+    let system = Block::read("system", envelope.system, &mut findings);
+    blocks.system.on_config(sc, system);
+    blocks.localnet.on_config(Block::read("localnet", envelope.localnet, &mut findings));
+    let pointset = Block::read("pointset", envelope.pointset, &mut findings);
+    blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
+    *blocks.presence = Presence {
+        discovery: Block::<model::Discovery>::read("discovery", envelope.discovery, &mut findings)
+            .is_present(),
+        gateway: Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings).is_present(),
+        blobset: Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings).is_present(),
+    };
+    blocks.system.set_last_config(envelope.timestamp.clone());
+    blocks.system.set_status(None);
+    for finding in &findings {
+        let entry = sc.entry(Category::SystemConfigParse, finding.clone()).at(Level::ERROR);
+        sc.log_entry(entry.clone());
+        blocks.system.set_status(Some(entry));
+    }
+    sc.log(Category::SystemConfigApply, Category::SystemConfigApply.level(), "config applied");
+    sc.notify(Notice::ConfigApplied {
+        timestamp: envelope.timestamp.as_str().into(),
+        finding: findings.into_iter().next(),
+    });
+}
+
+/// What the store held for the system block, and what was wrong with it.
+pub(crate) fn read_start(now: UtcMillis, stored: &[Stored]) -> (system::Start, Option<String>) {
+    match system::read(stored) {
+        Ok(persisted) => (system::start_of(now, persisted), None),
+        Err(reason) => (system::start_of(now, None), Some(reason)),
+    }
+}

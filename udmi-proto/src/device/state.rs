@@ -1,0 +1,57 @@
+//! The state document, written straight from the blocks without a copy (§3.2, §7.1).
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::model::common::{Timestamp, VERSION};
+use crate::port::Json;
+use crate::presence::{Empty, NoBlobs};
+
+use super::DeviceCore;
+
+impl DeviceCore {
+    /// The complete state as JSON.
+    pub(super) fn render_state(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(&State(self)).ok()
+    }
+}
+
+struct State<'a>(&'a DeviceCore);
+
+impl Serialize for State<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let device = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("timestamp", &Timestamp::from_millis(device.last_state.0))?;
+        map.serialize_entry("version", VERSION)?;
+        map.serialize_entry("system", &device.system.report())?;
+        if let Some(localnet) = device.localnet.report() {
+            map.serialize_entry("localnet", &localnet)?;
+        }
+        if let Some(pointset) = device.pointset.report() {
+            map.serialize_entry("pointset", &pointset)?;
+        }
+        if device.presence.discovery {
+            map.serialize_entry("discovery", &Empty {})?;
+        }
+        if device.presence.gateway {
+            map.serialize_entry("gateway", &Empty {})?;
+        }
+        if device.presence.blobset {
+            map.serialize_entry("blobset", &NoBlobs { blobs: Empty {} })?;
+        }
+        custom(&device.blocks, &mut map)?;
+        map.end()
+    }
+}
+
+fn custom<M: SerializeMap>(blocks: &BTreeMap<String, Json>, map: &mut M) -> Result<(), M::Error> {
+    for (name, content) in blocks {
+        map.serialize_entry(name, content.raw())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Blocks of which the state shows little more than that the config has them (§0.2 fact 6, presence parity).
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::config::Block;
+use crate::model::config;
+
+/// The most families of a config that are looked at.
+const FAMILIES: usize = 64;
+
+/// The localnet block: the address in each family the config names (§6.5).
+#[derive(Debug)]
+pub(crate) struct Localnet {
+    addresses: BTreeMap<String, String>,
+    wanted: Option<Vec<String>>,
+}
+
+impl Localnet {
+    pub(crate) fn new(addresses: BTreeMap<String, String>) -> Self {
+        Self { addresses, wanted: None }
+    }
+
+    pub(crate) fn on_config(&mut self, block: Block<config::Localnet>) {
+        self.wanted = match block {
+            Block::Absent => None,
+            Block::Bad => Some(self.wanted.take().unwrap_or_default()),
+            Block::Good(localnet) => {
+                let families = localnet.families.unwrap_or_default().into_keys();
+                Some(families.filter(|name| is_name(name)).take(FAMILIES).collect())
+            }
+        };
+    }
+
+    /// Tells whether that changes the state.
+    pub(crate) fn set_address(&mut self, family: String, address: Option<String>) -> bool {
+        let shown = self.wanted.as_ref().is_some_and(|wanted| wanted.contains(&family));
+        let changed = match address {
+            Some(address) => self.addresses.insert(family, address.clone()) != Some(address),
+            None => self.addresses.remove(&family).is_some(),
+        };
+        shown && changed
+    }
+
+    pub(crate) fn report(&self) -> Option<LocalnetReport<'_>> {
+        let families = self.wanted.as_ref()?;
+        Some(LocalnetReport { families: Families { families, addresses: &self.addresses } })
+    }
+}
+
+/// `state.localnet`, borrowed.
+#[derive(Serialize)]
+pub(crate) struct LocalnetReport<'a> {
+    families: Families<'a>,
+}
+
+struct Families<'a> {
+    families: &'a [String],
+    addresses: &'a BTreeMap<String, String>,
+}
+
+impl Serialize for Families<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.families.len()))?;
+        for family in self.families {
+            map.serialize_entry(family, &Family { addr: self.addresses.get(family) })?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Family<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addr: Option<&'a String>,
+}
+
+/// Which of the blocks without a machine of their own the config has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Presence {
+    pub(crate) discovery: bool,
+    pub(crate) gateway: bool,
+    pub(crate) blobset: bool,
+}
+
+/// A block that is there and says nothing.
+#[derive(Serialize)]
+pub(crate) struct Empty {}
+
+/// A blobset without blobs; the member is required.
+#[derive(Serialize)]
+pub(crate) struct NoBlobs {
+    pub(crate) blobs: Empty,
+}
+
+/// Whether a text may be a family or point name (§2.6).
+pub(crate) fn is_name(name: &str) -> bool {
+    let part =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('_').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_parts_joined_by_underscores() {
+        for good in ["ipv4", "a", "fan_speed_2"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "_a", "4a", "a__b", "a_", "BACnet", "a-b"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}
