@@ -1,3 +1,4 @@
 //! Under construction.
 
+pub mod toy;
 pub mod upstream;
