@@ -95,12 +95,12 @@ fn layers_merge_in_order_and_the_template_goes_before_the_defaults() {
     let site = Site::new(json!({}));
     site.write(
         "site_defaults.json",
-        json!({
+        &json!({
             "system": {"description": "default", "zone": "default", "node_type": "default"},
             "?pointset": {"sample_rate_sec": 30},
         }),
     );
-    site.write("templates/ahu.json", json!({"system": {"zone": "template", "node_type": "template"}}));
+    site.write("templates/ahu.json", &json!({"system": {"zone": "template", "node_type": "template"}}));
     site.device("AHU-1", json!({"extend": "ahu", "system": {"node_type": "own"}}));
     let device = site.open().device("AHU-1").unwrap();
     let system =
@@ -150,13 +150,13 @@ fn faults_are_told_with_file_place_and_expectation() {
 #[test]
 fn a_missing_member_of_the_metadata_is_named() {
     let site = Site::new(json!({}));
-    site.write("devices/AHU-1/metadata.json", json!({"version": "1.5.7", "system": {}}));
+    site.write("devices/AHU-1/metadata.json", &json!({"version": "1.5.7", "system": {}}));
     let error = site.open().device("AHU-1").unwrap_err();
     assert_eq!(error.path, "/timestamp");
     assert!(SiteModel::open(&site.path("none")).unwrap_err().problem.contains("cannot be read"));
-    site.write("cloud_iot_config.json", json!({}));
+    site.write("cloud_iot_config.json", &json!({}));
     assert_eq!(SiteModel::open(&site.path("")).unwrap_err().path, "/registry_id");
-    site.write("cloud_iot_config.json", json!({"registry_id": "A", "iot_provider": "post"}));
+    site.write("cloud_iot_config.json", &json!({"registry_id": "A", "iot_provider": "post"}));
     let error = SiteModel::open(&site.path("")).unwrap_err();
     assert_eq!(error.path, "/iot_provider");
     assert!(error.problem.contains("found 'post'"), "{error}");
@@ -343,7 +343,7 @@ impl Site {
     fn new(mut execution: Value) -> Self {
         let site = Self { folder: tempfile::tempdir().unwrap() };
         execution["registry_id"] = json!("ZZ-REG");
-        site.write("cloud_iot_config.json", execution);
+        site.write("cloud_iot_config.json", &execution);
         fs::create_dir(site.path("devices")).unwrap();
         site
     }
@@ -352,7 +352,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, content: Value) {
+    fn write(&self, name: &str, content: &Value) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, format!("// made by a test\n{content}")).unwrap();
@@ -370,7 +370,7 @@ impl Site {
                 metadata[name] = value;
             }
         }
-        self.write(&format!("devices/{id}/metadata.json"), metadata);
+        self.write(&format!("devices/{id}/metadata.json"), &metadata);
     }
 
     fn key(&self, name: &str, fixture: &str) {

@@ -50,11 +50,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_overlay(base: Value, over: Value, expected: Value) {
+    fn assert_overlay(base: Value, over: Value, expected: &Value) {
         let (Value::Object(base), Value::Object(over)) = (base, over) else { panic!("objects") };
         let mut merged = overlay(base, over);
         drop_conditional(&mut merged);
-        assert_eq!(Value::Object(merged), expected);
+        assert_eq!(&Value::Object(merged), expected);
     }
 
     #[test]
@@ -62,7 +62,7 @@ mod tests {
         assert_overlay(
             json!({"a": {"x": 1, "y": [1, 2]}, "b": {"x": 1}, "c": 1}),
             json!({"a": {"y": [3]}, "b": 2, "d": 4}),
-            json!({"a": {"x": 1, "y": [3]}, "b": 2, "c": 1, "d": 4}),
+            &json!({"a": {"x": 1, "y": [3]}, "b": 2, "c": 1, "d": 4}),
         );
     }
 
@@ -71,20 +71,20 @@ mod tests {
         assert_overlay(
             json!({"?pointset": {"sample_rate_sec": 30}, "?gateway": {"x": 1}}),
             json!({"pointset": {"points": {}}}),
-            json!({"pointset": {"points": {}, "sample_rate_sec": 30}}),
+            &json!({"pointset": {"points": {}, "sample_rate_sec": 30}}),
         );
     }
 
     #[test]
     fn a_conditional_key_does_not_override() {
-        assert_overlay(json!({"?a": {"x": 1}}), json!({"a": {"x": 2}}), json!({"a": {"x": 2}}));
-        assert_overlay(json!({"?a": {"x": 1}}), json!({"a": 3}), json!({"a": 3}));
+        assert_overlay(json!({"?a": {"x": 1}}), json!({"a": {"x": 2}}), &json!({"a": {"x": 2}}));
+        assert_overlay(json!({"?a": {"x": 1}}), json!({"a": 3}), &json!({"a": 3}));
     }
 
     #[test]
     fn conditional_keys_work_inside_blocks() {
         let base = json!({"a": {"?b": {"x": 1}, "c": 1}});
-        assert_overlay(base.clone(), json!({"a": {"b": {}}}), json!({"a": {"b": {"x": 1}, "c": 1}}));
-        assert_overlay(base, json!({}), json!({"a": {"c": 1}}));
+        assert_overlay(base.clone(), json!({"a": {"b": {}}}), &json!({"a": {"b": {"x": 1}, "c": 1}}));
+        assert_overlay(base, json!({}), &json!({"a": {"c": 1}}));
     }
 }
