@@ -59,15 +59,16 @@ impl Users {
 /// Topic filters an account may use. `%c` stands for the client identifier, `%u` for the user name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
+    everything: bool,
     publish: Vec<String>,
     subscribe: Vec<String>,
 }
 
 impl Access {
-    /// Everything.
+    /// Everything, topics beginning with `$` included, which `#` does not select.
     #[must_use]
     pub fn all() -> Self {
-        Self::default().publish("#").publish("$SYS/#").subscribe("#").subscribe("$SYS/#")
+        Self { everything: true, ..Self::default() }
     }
 
     /// Also lets publish to topics that match `pattern`.
@@ -87,15 +88,15 @@ impl Access {
     /// With `%c` and `%u` filled in. A pattern whose value is missing, or contains a wildcard, allows nothing.
     pub(crate) fn filled_in(&self, client: &str, user: Option<&str>) -> Self {
         let fill = |patterns: &[String]| patterns.iter().filter_map(|p| fill_in(p, client, user)).collect();
-        Self { publish: fill(&self.publish), subscribe: fill(&self.subscribe) }
+        Self { everything: self.everything, publish: fill(&self.publish), subscribe: fill(&self.subscribe) }
     }
 
     pub(crate) fn may_publish(&self, topic: &str) -> bool {
-        self.publish.iter().any(|pattern| topic_matches(topic, pattern))
+        self.everything || self.publish.iter().any(|pattern| topic_matches(topic, pattern))
     }
 
     pub(crate) fn may_subscribe(&self, filter: &str) -> bool {
-        self.subscribe.iter().any(|pattern| covers(pattern, filter))
+        self.everything || self.subscribe.iter().any(|pattern| covers(pattern, filter))
     }
 }
 
