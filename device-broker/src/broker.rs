@@ -227,6 +227,9 @@ impl Broker {
     }
 
     fn connect(&mut self, conn: ConnId, connect: Connect) -> Result<(), Ended> {
+        if connect.will.as_ref().is_some_and(|will| self.limits.too_deep(&will.topic)) {
+            return Err(violation("too many topic levels"));
+        }
         let limit = self.limits.credential_bytes;
         if connect.client_id.len() > limit || (connect.client_id.is_empty() && !connect.clean_session) {
             return self.refuse(conn, ConnectCode::IdentifierRejected);
@@ -331,7 +334,7 @@ impl Broker {
     }
 
     fn on_publish(&mut self, conn: ConnId, session: SessionId, publish: &Publish) -> Result<(), Ended> {
-        if publish.topic.split('/').count() > self.limits.topic_levels {
+        if self.limits.too_deep(&publish.topic) {
             return Err(violation("too many topic levels"));
         }
         let Some(up) = self.links.get(&conn).and_then(Link::up) else { return Ok(()) };
@@ -377,7 +380,7 @@ impl Broker {
         let session = self.sessions.get_mut(&id)?;
         let full =
             !session.filters.contains_key(filter) && session.filters.len() >= self.limits.subscriptions;
-        if full || filter.split('/').count() > self.limits.topic_levels || !up.access.may_subscribe(filter) {
+        if full || self.limits.too_deep(filter) || !up.access.may_subscribe(filter) {
             self.counters.subscriptions_refused += 1;
             return None;
         }

@@ -14,7 +14,7 @@ impl Broker {
     ///
     /// When `topic` is no topic name or has too many levels.
     pub fn publish(&mut self, topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), WireError> {
-        if !topic_name_ok(topic) || topic.split('/').count() > self.limits.topic_levels {
+        if !topic_name_ok(topic) || self.limits.too_deep(topic) {
             return Err(WireError::Unencodable("topic name"));
         }
         self.route(topic, payload, qos, retain);

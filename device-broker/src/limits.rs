@@ -55,3 +55,10 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Whether a topic or filter has more levels than allowed.
+    pub(crate) fn too_deep(&self, topic: &str) -> bool {
+        topic.bytes().filter(|&byte| byte == b'/').count() >= self.topic_levels
+    }
+}

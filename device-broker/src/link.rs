@@ -5,8 +5,8 @@ use crate::users::Access;
 use bytes::{Bytes, BytesMut};
 use device_link::wire::{Packet, Will, encode};
 
-/// Read buffers above this are given back when they have been emptied, for the sake of idle connections.
-const IDLE_READ_BYTES: usize = 4_096;
+/// Buffers above this are given back when they have been emptied, for the sake of idle connections.
+const IDLE_BYTES: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -79,11 +79,15 @@ impl Link {
 
     pub(crate) fn take_write(&mut self) -> Bytes {
         self.listed = false;
-        self.write.split().freeze()
+        let bytes = self.write.split().freeze();
+        if bytes.len() > IDLE_BYTES {
+            self.write = BytesMut::new();
+        }
+        bytes
     }
 
     pub(crate) fn shrink(&mut self) {
-        if self.read.is_empty() && self.read.capacity() > IDLE_READ_BYTES {
+        if self.read.is_empty() && self.read.capacity() > IDLE_BYTES {
             self.read = BytesMut::new();
         }
     }

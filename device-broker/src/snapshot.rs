@@ -90,9 +90,10 @@ impl Broker {
         let limits = self.limits;
         let id = self.new_session(kept.client.into(), kept.user);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let filters = kept.filters.into_iter().filter(|(filter, _)| {
-            topic_filter_ok(filter) && filter.split('/').count() <= limits.topic_levels
-        });
+        let filters = kept
+            .filters
+            .into_iter()
+            .filter(|(filter, _)| topic_filter_ok(filter) && !limits.too_deep(filter));
         for (filter, qos) in filters.take(limits.subscriptions) {
             self.tree.insert(&filter, id, qos);
             session.filters.insert(filter.into(), qos);
@@ -127,7 +128,7 @@ impl Kept {
     }
 
     fn into_message(self, limits: &Limits) -> Option<Arc<Message>> {
-        let fits = topic_name_ok(&self.topic) && self.topic.split('/').count() <= limits.topic_levels;
+        let fits = topic_name_ok(&self.topic) && !limits.too_deep(&self.topic);
         let payload = match self.payload {
             Payload::Text(text) => Bytes::from(text),
             Payload::Bytes(bytes) => Bytes::from(bytes),
