@@ -1,1 +1,265 @@
-//! Under construction.
+//! What the benchmarks share: a device that is connected, and the bare cost of the same bytes.
+
+use bytes::{Bytes, BytesMut};
+use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
+use udmi_proto::model::{config, events, state};
+use udmi_proto::{
+    Action, Boot, Command, ConnId, Device, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings, Transport,
+    Udmi, UtcMillis, Value, ValueKind,
+};
+
+const PREFIX: &str = "/r/REG/d/AHU-1";
+const EPOCH: i64 = 1_772_359_200_000;
+/// Far over every limit used here.
+const PACKET_BYTES: usize = 16 << 20;
+
+/// A device core with `points` points, connected, configured and idle.
+pub struct Connected {
+    device: Device,
+    conn: ConnId,
+    now: Now,
+    points: usize,
+    sent: BytesMut,
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").field("points", &self.points).finish_non_exhaustive()
+    }
+}
+
+impl Connected {
+    /// Goes through CONNECT, SUBSCRIBE, the first config and a value for each point.
+    ///
+    /// # Panics
+    /// If the core does not do what it has to.
+    #[must_use]
+    pub fn new(points: usize) -> Self {
+        let now = Now { at: Instant(0), utc: UtcMillis(EPOCH) };
+        let device = Device::new(Boot::new(now, 1), Udmi::new(settings(points)).expect("the settings are valid"));
+        let mut connected = Self { device, conn: first_conn(), now, points, sent: BytesMut::new() };
+        connected.conn = connected.drain().expect("the device connects");
+        connected.handle(Event::Opened { conn: connected.conn });
+        connected.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
+        for id in 2..4 {
+            let id = PacketId::new(id).expect("not zero");
+            connected.receive(&Packet::SubAck { id, codes: vec![Some(Qos::AtLeastOnce)] });
+        }
+        let config = config_packet(points, 0);
+        connected.handle(Event::Received { conn: connected.conn, bytes: config });
+        let values = (0..points).map(|point| (name(point), value(point))).collect();
+        connected.handle(Event::Command(Command::SetPoints { values }));
+        connected.pass(10_000);
+        connected.sent.clear();
+        connected
+    }
+
+    /// Hands one event to the device and drops what it wants done, but for what it sends.
+    pub fn handle(&mut self, event: Event) {
+        self.device.handle(self.now, event);
+        self.drain();
+    }
+
+    /// Delivers one config and returns how many bytes the device sent.
+    pub fn config(&mut self, packet: &Bytes) -> usize {
+        self.advance(2_500);
+        self.sent.clear();
+        self.handle(Event::Received { conn: self.conn, bytes: packet.clone() });
+        self.acknowledge()
+    }
+
+    /// Lets the next sample happen and returns how many bytes the device sent.
+    pub fn sample(&mut self) -> usize {
+        self.sent.clear();
+        while self.sent.len() < self.points.saturating_mul(8) {
+            let Some(due) = self.device.deadline() else { break };
+            self.advance(due.0.saturating_sub(self.now.at.0));
+            self.handle(Event::Tick);
+        }
+        self.acknowledge()
+    }
+
+    /// Acknowledges every QoS 1 publish, as a broker would.
+    fn acknowledge(&mut self) -> usize {
+        let count = self.sent.len();
+        let mut answer = BytesMut::new();
+        while let Ok(Some(packet)) = wire::decode(&mut self.sent, PACKET_BYTES) {
+            if let Packet::Publish(wire::Publish { id: Some(id), .. }) = packet {
+                wire::encode(&Packet::PubAck(id), &mut answer).expect("an acknowledgement fits");
+            }
+        }
+        if !answer.is_empty() {
+            self.handle(Event::Received { conn: self.conn, bytes: answer.freeze() });
+        }
+        count
+    }
+
+    fn receive(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        wire::encode(packet, &mut bytes).expect("the packet is valid");
+        self.handle(Event::Received { conn: self.conn, bytes: bytes.freeze() });
+    }
+
+    /// Lets time pass, with everything that falls due.
+    fn pass(&mut self, millis: u64) {
+        let end = self.now.at.0 + millis;
+        while let Some(due) = self.device.deadline().filter(|due| due.0 <= end) {
+            self.advance(due.0.saturating_sub(self.now.at.0));
+            self.handle(Event::Tick);
+            self.acknowledge();
+        }
+    }
+
+    fn advance(&mut self, millis: u64) {
+        self.now.at.0 += millis;
+        self.now.utc.0 += i64::try_from(millis).unwrap_or(i64::MAX);
+    }
+
+    fn drain(&mut self) -> Option<ConnId> {
+        let mut opened = None;
+        while let Some(action) = self.device.poll() {
+            match action {
+                Action::Open { conn, .. } => opened = Some(conn),
+                Action::Send { bytes, .. } => self.sent.extend_from_slice(bytes.bytes()),
+                Action::InvokeHook { id, .. } => {
+                    self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
+                }
+                Action::Close { .. }
+                | Action::Store { .. }
+                | Action::CancelHook { .. }
+                | Action::Notify(_)
+                | Action::Exit(_) => {}
+            }
+        }
+        opened
+    }
+}
+
+fn first_conn() -> ConnId {
+    serde_json::from_str("0").expect("an id is a number")
+}
+
+fn settings(points: usize) -> Settings {
+    let endpoint = Endpoint { host: "localhost".into(), port: 1883, transport: Transport::Tcp };
+    let mut settings = Settings::new("AHU-1", endpoint, PREFIX, PREFIX);
+    let model = |point| PointModel {
+        units: Some("Degrees-Celsius".into()),
+        reference: Some(format!("AV/{point}")),
+        kind: Some(ValueKind::Number { minimum: None, maximum: None }),
+        ..PointModel::default()
+    };
+    settings.points = (0..points).map(|point| (name(point), model(point))).collect();
+    settings
+}
+
+fn name(point: usize) -> String {
+    format!("supply_air_temperature_sensor_{point}")
+}
+
+fn value(point: usize) -> Value {
+    Value::Number(f64::from(u32::try_from(point % 1000).unwrap_or(0)) / 4.0)
+}
+
+/// A PUBLISH with a config of `points` points; `second` makes its timestamp.
+///
+/// # Panics
+/// Never for the sizes used here.
+#[must_use]
+pub fn config_packet(points: usize, second: u32) -> Bytes {
+    let config = config_json(points, second);
+    let mut packet = BytesMut::new();
+    let topic = format!("{PREFIX}/config");
+    let id = PacketId::new(7);
+    wire::encode_publish(&topic, config.as_bytes(), Qos::AtLeastOnce, false, false, id, &mut packet)
+        .expect("the packet is valid");
+    packet.freeze()
+}
+
+fn config_json(points: usize, second: u32) -> String {
+    let points: Vec<_> = (0..points)
+        .map(|point| format!(r#""{}":{{"ref":"AV/{point}","units":"Degrees-Celsius"}}"#, name(point)))
+        .collect();
+    format!(
+        r#"{{"timestamp":"2026-03-01T10:{:02}:{:02}Z","version":"1.5.7","system":{{"min_loglevel":400,"metrics_rate_sec":0}},"pointset":{{"sample_rate_sec":60,"points":{{{}}}}}}}"#,
+        second / 60 % 60,
+        second % 60,
+        points.join(",")
+    )
+}
+
+/// What the bytes of a config and its state cost at the very least: decode the packet, parse the
+/// document, write the acknowledgement, write a state of the same content, encode it.
+#[derive(Debug)]
+pub struct ConfigFloor {
+    packet: Bytes,
+    state: state::State,
+    topic: String,
+}
+
+impl ConfigFloor {
+    /// For so many points.
+    #[must_use]
+    pub fn new(points: usize) -> Self {
+        let one = || state::PointsetPoint { units: Some("Degrees-Celsius".into()), ..Default::default() };
+        let pointset =
+            state::Pointset { points: (0..points).map(|point| (name(point), one())).collect(), ..Default::default() };
+        let state = state::State { pointset: Some(pointset), ..Default::default() };
+        Self { packet: config_packet(points, 1), state, topic: format!("{PREFIX}/state") }
+    }
+
+    /// Does it once and returns how many bytes there were to send.
+    ///
+    /// # Panics
+    /// If the bytes are no config.
+    pub fn run(&self) -> usize {
+        let mut inbound = BytesMut::from(&self.packet[..]);
+        let packet = wire::decode(&mut inbound, PACKET_BYTES).expect("the packet is valid");
+        let Some(Packet::Publish(publish)) = packet else { return 0 };
+        let config: config::Config = serde_json::from_slice(&publish.payload).expect("the config is valid");
+        std::hint::black_box(&config);
+        let mut out = BytesMut::new();
+        if let Some(id) = publish.id {
+            wire::encode(&Packet::PubAck(id), &mut out).expect("an acknowledgement fits");
+        }
+        let state = serde_json::to_vec(&self.state).expect("a state is valid");
+        let id = PacketId::new(9);
+        wire::encode_publish(&self.topic, &state, Qos::AtLeastOnce, false, false, id, &mut out)
+            .expect("the packet is valid");
+        out.len()
+    }
+}
+
+/// What the bytes of a sample cost at the very least: write the document, encode the packet.
+#[derive(Debug)]
+pub struct SampleFloor {
+    event: events::Pointset,
+    topic: String,
+}
+
+impl SampleFloor {
+    /// For so many points.
+    #[must_use]
+    pub fn new(points: usize) -> Self {
+        let one = |point| (name(point), events::PointsetPoint { present_value: value(point) });
+        let event = events::Pointset { points: (0..points).map(one).collect(), ..Default::default() };
+        Self { event, topic: format!("{PREFIX}/events/pointset") }
+    }
+
+    /// Does it once and returns how many bytes there were to send.
+    ///
+    /// # Panics
+    /// Never for the sizes used here.
+    #[must_use]
+    pub fn run(&self) -> usize {
+        let json = serde_json::to_vec(&self.event).expect("an event is valid");
+        let mut out = BytesMut::with_capacity(json.len() + 64);
+        let id = PacketId::new(9);
+        wire::encode_publish(&self.topic, &json, Qos::AtLeastOnce, false, false, id, &mut out)
+            .expect("the packet is valid");
+        let mut answer = BytesMut::new();
+        wire::encode(&Packet::PubAck(id.unwrap_or(PacketId::FIRST)), &mut answer).expect("it fits");
+        let acknowledged = wire::decode(&mut answer, PACKET_BYTES).expect("it is valid");
+        std::hint::black_box(acknowledged);
+        out.len()
+    }
+}
