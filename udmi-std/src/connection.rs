@@ -1,0 +1,223 @@
+//! One connection: a non-blocking socket, TLS on it if wanted, and what is still to be written.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use bytes::Bytes;
+use device_link::{Closed, ConnId, Instant};
+use udmi_host::tls::TlsClient;
+
+/// A peer that takes none of the bytes waiting for it for so long is gone.
+pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+/// A peer for which more bytes wait is gone.
+pub(crate) const UNSENT_BYTES_MAX: usize = 8 << 20;
+/// For the last bytes, and for the peer's farewell, after the core is done with a connection.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// The write buffer gives memory beyond this back when it is empty.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// A socket that is connected, and the TLS that is to run on it.
+#[derive(Debug)]
+pub(crate) struct Dialed {
+    pub(crate) socket: TcpStream,
+    pub(crate) tls: Option<TlsClient>,
+}
+
+/// What one read has brought, in this order.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// The transport is up from now on.
+    pub(crate) opened: bool,
+    pub(crate) bytes: Bytes,
+    pub(crate) closed: Option<Closed>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    id: ConnId,
+    socket: TcpStream,
+    tls: Option<TlsClient>,
+    opened: bool,
+    /// Not yet encrypted; stays empty without TLS.
+    plain: Vec<u8>,
+    /// For the socket; what precedes `sent` is gone.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// When the peer last took something, or `unsent` began to fill.
+    progress: Instant,
+    /// When the core was done with it.
+    leaving: Option<Instant>,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnId, dialed: Dialed, now: Instant) -> Self {
+        let Dialed { socket, tls } = dialed;
+        let opened = tls.is_none();
+        Self {
+            id,
+            socket,
+            tls,
+            opened,
+            plain: Vec::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            progress: now,
+            leaving: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// Whether TLS, if wanted, is up.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.opened
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.sent < self.unsent.len()
+    }
+
+    /// Takes bytes to be written by the next [`Self::flush`].
+    ///
+    /// # Errors
+    /// [`Closed::Timeout`] if too many wait already.
+    pub(crate) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Closed> {
+        let waiting = self.unsent.len() - self.sent + self.plain.len();
+        if waiting == 0 {
+            self.progress = now;
+        }
+        if waiting + bytes.len() > UNSENT_BYTES_MAX {
+            return Err(Closed::Timeout);
+        }
+        let buffer = if self.tls.is_some() { &mut self.plain } else { &mut self.unsent };
+        buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes what the socket takes.
+    ///
+    /// # Errors
+    /// Why the connection is gone, which includes a peer that does not read.
+    pub(crate) fn flush(&mut self, now: Instant) -> Result<(), Closed> {
+        self.encrypt();
+        while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.socket.write(rest) {
+                Ok(0) => return Err(Closed::Reset),
+                Ok(written) => {
+                    self.sent += written;
+                    self.progress = now;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.check_progress(now),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(reason(&error)),
+            }
+        }
+        self.unsent.clear();
+        self.unsent.shrink_to(KEPT_BYTES);
+        self.sent = 0;
+        Ok(())
+    }
+
+    /// When [`Self::flush`] will give up, if nothing changes.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.leaving {
+            Some(since) => Some(since + LINGER),
+            None => self.has_unsent().then(|| self.progress + WRITE_DEADLINE),
+        }
+    }
+
+    /// Reads once, at most as much as `buffer` holds.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Input {
+        let count = loop {
+            match self.socket.read(buffer) {
+                Ok(count) => break count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Input::default(),
+                Err(error) => return Input { closed: Some(reason(&error)), ..Input::default() },
+            }
+        };
+        let received = buffer.get(..count).unwrap_or_default();
+        match &mut self.tls {
+            Some(tls) => decrypt(tls, received, &mut self.opened),
+            None if received.is_empty() => Input { closed: Some(Closed::Eof), ..Input::default() },
+            None => Input { bytes: Bytes::copy_from_slice(received), ..Input::default() },
+        }
+    }
+
+    /// Begins to leave: nothing more is taken, [`Self::linger`] writes the rest.
+    pub(crate) fn leave(&mut self, now: Instant) {
+        self.encrypt();
+        if let Some(tls) = &mut self.tls {
+            tls.close_notify();
+            tls.take_ciphertext(&mut self.unsent);
+        }
+        self.leaving = Some(now);
+    }
+
+    /// Writes the rest, says farewell and waits for the peer's. A socket closed with unread bytes would be
+    /// reset, and what was just written with it. Says whether that is all.
+    pub(crate) fn linger(&mut self, buffer: &mut [u8], now: Instant) -> bool {
+        let late = self.leaving.is_some_and(|since| now >= since + LINGER);
+        if late || self.flush(now).is_err() {
+            return true;
+        }
+        if self.has_unsent() {
+            return false;
+        }
+        let _ = self.socket.shutdown(Shutdown::Write); // again and again does no harm
+        match self.socket.read(buffer) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    fn encrypt(&mut self) {
+        let Some(tls) = &mut self.tls else { return };
+        if !self.plain.is_empty() {
+            tls.send(&self.plain);
+            self.plain.clear();
+            self.plain.shrink_to(KEPT_BYTES);
+        }
+        if tls.has_ciphertext() {
+            tls.take_ciphertext(&mut self.unsent);
+        }
+    }
+
+    fn check_progress(&self, now: Instant) -> Result<(), Closed> {
+        if now >= self.progress + WRITE_DEADLINE { Err(Closed::Timeout) } else { Ok(()) }
+    }
+}
+
+fn decrypt(tls: &mut TlsClient, received: &[u8], opened: &mut bool) -> Input {
+    let mut plain = Vec::new();
+    let ended = received.is_empty();
+    let result = if ended { tls.receive_end() } else { tls.receive(received, &mut plain) };
+    let just_opened = !*opened && result.is_ok() && !tls.is_handshaking();
+    *opened |= just_opened;
+    let closed = match result {
+        Err(error) => Some(Closed::Tls(error.to_string())),
+        Ok(()) if tls.is_peer_closed() => Some(Closed::Eof),
+        Ok(()) => None,
+    };
+    Input { opened: just_opened, bytes: plain.into(), closed }
+}
+
+/// What the core is told of an error of the operating system.
+pub(crate) fn reason(error: &std::io::Error) -> Closed {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Closed::Refused,
+        ErrorKind::TimedOut
+        | ErrorKind::WouldBlock
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable => Closed::Timeout,
+        _ => Closed::Reset,
+    }
+}

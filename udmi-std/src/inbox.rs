@@ -1,0 +1,165 @@
+//! What comes to the core thread from all others, and what wakes it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// As many commands wait as the channel holds. Later there is room again.
+    Full,
+    /// The run has ended, or is about to.
+    Ended,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "too many commands are waiting",
+            Self::Ended => "the run has ended",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// Commands `C`, bounded, and answers `A`, of which the core never awaits more than its limits allow.
+pub(crate) struct Inbox<C, A> {
+    state: Mutex<State<C, A>>,
+    bell: UnixStream,
+    ear: UnixStream,
+    bound: usize,
+}
+
+struct State<C, A> {
+    commands: VecDeque<C>,
+    answers: VecDeque<A>,
+    /// The core thread is about to sleep, or sleeps, and wants the bell.
+    asleep: bool,
+    /// No command is taken any more.
+    ended: bool,
+}
+
+impl<C, A> Inbox<C, A> {
+    pub(crate) fn new(bound: usize) -> io::Result<Self> {
+        let (bell, ear) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ear.set_nonblocking(true)?;
+        let state =
+            State { commands: VecDeque::new(), answers: VecDeque::new(), asleep: false, ended: false };
+        Ok(Self { state: Mutex::new(state), bell, ear, bound })
+    }
+
+    pub(crate) fn command(&self, command: C) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(SendError::Ended);
+        }
+        if state.commands.len() >= self.bound {
+            return Err(SendError::Full);
+        }
+        state.commands.push_back(command);
+        self.ring(state);
+        Ok(())
+    }
+
+    /// Takes the last command of all, beyond the bound if need be.
+    pub(crate) fn last_command(&self, command: C) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(SendError::Ended);
+        }
+        state.ended = true;
+        state.commands.push_back(command);
+        self.ring(state);
+        Ok(())
+    }
+
+    pub(crate) fn answer(&self, answer: A) {
+        let mut state = self.lock();
+        state.answers.push_back(answer);
+        self.ring(state);
+    }
+
+    /// No command is taken from now on.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+    }
+
+    /// Exchanges all that is there for the two empty queues given.
+    pub(crate) fn take(&self, commands: &mut VecDeque<C>, answers: &mut VecDeque<A>) {
+        let mut state = self.lock();
+        state.asleep = false;
+        std::mem::swap(&mut state.commands, commands);
+        std::mem::swap(&mut state.answers, answers);
+    }
+
+    /// Whether the core thread may sleep: from now on the bell is rung for it.
+    pub(crate) fn may_sleep(&self) -> bool {
+        let mut state = self.lock();
+        state.asleep = state.commands.is_empty() && state.answers.is_empty();
+        state.asleep
+    }
+
+    /// Readable once the bell was rung.
+    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
+        self.ear.as_fd()
+    }
+
+    /// Silences the bell.
+    pub(crate) fn silence(&self) {
+        // One ring each sleep, so that this is all there is.
+        let _ = (&self.ear).read(&mut [0; 8]);
+    }
+
+    fn ring(&self, mut state: MutexGuard<'_, State<C, A>>) {
+        let asleep = std::mem::replace(&mut state.asleep, false);
+        drop(state);
+        if asleep {
+            // A full pipe wakes as well.
+            let _ = (&self.bell).write(&[1]);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C, A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C, A> fmt::Debug for Inbox<C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("bound", &self.bound).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_inbox_says_so_and_still_takes_the_last_command() {
+        let inbox = Inbox::<u32, ()>::new(2).unwrap();
+        assert_eq!((inbox.command(1), inbox.command(2)), (Ok(()), Ok(())));
+        assert_eq!(inbox.command(3), Err(SendError::Full));
+        assert_eq!(inbox.last_command(4), Ok(()));
+        assert_eq!(inbox.command(5), Err(SendError::Ended));
+        let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
+        inbox.take(&mut commands, &mut answers);
+        assert_eq!(commands, [1, 2, 4]);
+    }
+
+    #[test]
+    fn the_bell_is_rung_once_a_sleep() {
+        let inbox = Inbox::<u32, ()>::new(8).unwrap();
+        assert!(inbox.may_sleep());
+        inbox.answer(());
+        inbox.answer(());
+        let mut rung = [0; 8];
+        assert_eq!((&inbox.ear).read(&mut rung).unwrap(), 1);
+        assert!(!inbox.may_sleep());
+    }
+}
