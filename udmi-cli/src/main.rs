@@ -1,2 +1,60 @@
-//! The `udmi` command.
-fn main() {}
+//! The `udmi` command: a device to try things with, and tools to look at devices.
+
+mod broker;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::{Colour, Failure, Output};
+
+const AFTER_HELP: &str = "\
+New here? These three need nothing but this program:
+  udmi demo                                     a broker, a device and a cloud, in one window
+  udmi init site                                a small site of your own, to change
+  udmi device --site site --device AHU-1 --endpoint mqtt://127.0.0.1:1883
+
+Exit codes:
+  0    all well
+  1    a finding, or something expected was not observed
+  2    the command line, or a file it names, cannot be used
+  192  the device wants to be restarted       (udmi device)
+  193  the device is to stay stopped          (udmi device)";
+
+/// UDMI devices: run one, watch one, configure one, check what one says.
+#[derive(Debug, Parser)]
+#[command(name = "udmi", version, after_help = AFTER_HELP, propagate_version = true)]
+struct CommandLine {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+    /// Print results as JSON, one object a line, where a command has results.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print nothing but results and failures.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Broker(broker::Arguments),
+}
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    let output = Output::new(line.color, line.json, line.quiet);
+    run(line.command, &output).unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.exit_code()
+    })
+}
+
+fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Broker(arguments) => broker::run(arguments, output),
+    }
+}
