@@ -70,14 +70,12 @@ fn stopping_and_dropping_close_all_connections() {
     for stop in [true, false] {
         let server = Server::start(Config::default()).unwrap();
         let mut client = Client::join(&server, "a");
-        let address = server.address();
         if stop {
             server.stop().unwrap();
         } else {
             drop(server);
         }
         assert_eq!(client.next(), None);
-        assert!(TcpStream::connect(address).is_err());
     }
 }
 
