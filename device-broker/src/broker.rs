@@ -19,8 +19,21 @@ pub struct ConnId(pub u64);
 /// An MQTT 3.1.1 broker without sockets, clock or threads.
 ///
 /// Call [`open`](Self::open), [`bytes`](Self::bytes), [`written`](Self::written), [`closed`](Self::closed) and
-/// [`tick`](Self::tick) as things happen, each with the time in milliseconds of any steady clock, and after each
-/// of them do what [`poll`](Self::poll) says until it says `None`.
+/// [`tick`](Self::tick) as things happen, and after each of them do what [`poll`](Self::poll) says until it says
+/// `None`. Times are milliseconds of any steady clock; `tick` is due at [`deadline`](Self::deadline).
+///
+/// ```
+/// use device_broker::{Broker, ConnId, Limits, Output, Users};
+///
+/// let mut broker = Broker::new(Limits::default(), Users::anyone());
+/// broker.open(ConnId(1), 0);
+/// broker.bytes(ConnId(1), b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a", 5);
+/// let Some(Output::Send { conn, bytes }) = broker.poll() else { panic!("no CONNACK") };
+/// assert_eq!(&bytes[..], b"\x20\x02\0\0");
+/// broker.written(conn, bytes.len());
+/// assert_eq!(broker.poll(), None);
+/// assert_eq!(broker.deadline(), Some(5 + 90_000));
+/// ```
 #[derive(Debug)]
 pub struct Broker {
     pub(crate) limits: Limits,

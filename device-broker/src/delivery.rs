@@ -64,7 +64,9 @@ impl Broker {
             let number = match delivery.qos {
                 Qos::AtMostOnce => None,
                 Qos::AtLeastOnce | Qos::ExactlyOnce => {
-                    self.sessions.get_mut(&id).map(|session| session.launch(delivery.clone()))
+                    let session = self.sessions.get_mut(&id);
+                    self.revision += u64::from(session.as_ref().is_some_and(|session| !session.clean));
+                    session.map(|session| session.launch(delivery.clone()))
                 }
             };
             self.send_delivery(conn, &delivery, number);
