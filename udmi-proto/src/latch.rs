@@ -43,6 +43,11 @@ impl StateLatch {
         owed.then(|| self.last.map_or(Instant(0), |last| last + self.interval))
     }
 
+    /// When the last state went out.
+    pub(crate) fn last_sent(&self) -> Option<Instant> {
+        self.last
+    }
+
     /// A state went out.
     pub(crate) fn sent(&mut self, now: Instant) {
         self.touched = false;

@@ -1,0 +1,63 @@
+//! The mark of the pointset's state, which a config may build upon (§11 item 12).
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+use device_link::Instant;
+use sha2::{Digest, Sha256};
+
+use super::point::Point;
+use crate::latch::StateLatch;
+
+/// Longest etag the schema allows, in characters.
+pub(super) const ETAG_CHARACTERS: usize = 32;
+
+/// The marks of what was reported, while the config asks for one.
+#[derive(Debug, Default)]
+pub(super) struct Etags {
+    current: Option<(String, Instant)>,
+    /// The one reported before.
+    previous: Option<String>,
+}
+
+impl Etags {
+    /// What the state shows.
+    pub(super) fn current(&self) -> Option<&str> {
+        self.current.as_ref().map(|(etag, _)| etag.as_str())
+    }
+
+    pub(super) fn matches(&self, etag: &str) -> bool {
+        self.current() == Some(etag) || self.previous.as_deref() == Some(etag)
+    }
+
+    /// The state has changed. A mark that no state has carried is forgotten, not kept as the previous.
+    pub(super) fn set(&mut self, etag: String, now: Instant, latch: &StateLatch) {
+        if self.current() == Some(&etag) {
+            return;
+        }
+        if let Some((current, since)) = self.current.take()
+            && latch.last_sent().is_some_and(|sent| sent >= since)
+        {
+            self.previous = Some(current);
+        }
+        self.current = Some((etag, now));
+    }
+}
+
+/// The first 32 hexadecimal digits of a SHA-256 over units, value states and set values.
+pub(super) fn compute<'a>(points: impl Iterator<Item = (&'a String, &'a Point)>) -> String {
+    let mut hash = Sha256::new();
+    let mut line = String::new();
+    for (name, point) in points.filter(|(_, point)| point.is_in_force()) {
+        line.clear();
+        let units = point.model.as_ref().and_then(|model| model.units.as_deref());
+        let state = point.writing.value_state().map_or("", |state| state.as_str());
+        // Lengths and quotes keep the parts apart, whatever they hold.
+        let _ = writeln!(line, "{name} {units:?} {state} {:?}", point.writing.value());
+        hash.update(line.as_bytes());
+    }
+    hash.finalize().iter().take(ETAG_CHARACTERS / 2).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

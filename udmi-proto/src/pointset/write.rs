@@ -1,0 +1,433 @@
+//! Write-back: what becomes of the set values of the config (§4.7).
+
+use alloc::borrow::ToOwned as _;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use core::time::Duration;
+
+use device_link::{HookId, Instant};
+
+use super::changes::{Changes, entry, says};
+use super::point::{Answer, Order, Point, Writing};
+use crate::model::category::Category;
+use crate::model::state::ValueState;
+use crate::model::value::{SetValue, Value};
+use crate::port::{Hook, Outcome};
+use crate::scope::{DeviceTimer, Scope};
+use crate::settings::Source;
+
+/// A write without an answer counts as failed after this; its answer still counts when it comes (§4.7).
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+
+/// What the config as a whole says of its set values.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Gate {
+    pub(super) expiry: Expiry,
+    /// The config builds upon a state that is not the device's (§11 item 12).
+    pub(super) stale: bool,
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) enum Expiry {
+    /// They are in force; missing means for ever (§11 item 11).
+    #[default]
+    Ahead,
+    /// They have lapsed: the points are on their own.
+    Passed,
+    /// They had lapsed when the config was made, or there is no telling when they will.
+    Unusable,
+}
+
+#[derive(Debug)]
+enum Request {
+    Write(String),
+    Release(String),
+}
+
+/// The writes of a device that are under way.
+#[derive(Debug)]
+pub(super) struct Writes {
+    pub(super) gate: Gate,
+    pub(super) changes: Changes,
+    /// How long `updating` is shown at least.
+    minimum: Duration,
+    requests: BTreeMap<HookId, Request>,
+    /// Points whose write or release found no room among the pending hooks. Bounded by the points.
+    backlog: BTreeSet<String>,
+    /// When the write timer fires, not after the first write that needs it.
+    due: Option<Instant>,
+}
+
+impl Writes {
+    pub(super) fn new(minimum: Duration) -> Self {
+        Self {
+            gate: Gate::default(),
+            changes: Changes::default(),
+            minimum,
+            requests: BTreeMap::new(),
+            backlog: BTreeSet::new(),
+            due: None,
+        }
+    }
+
+    /// Brings a point in line with what the config orders: reference, set value, validity, writability,
+    /// write, in this order.
+    pub(super) fn evaluate(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        if point.order == Order::Out {
+            point.misfit = None;
+            return self.let_go(sc, name, point);
+        }
+        if point.model.is_none() {
+            self.misfit(sc, name, point, Category::PointsetPointInvalid, "unknown point in the config");
+            return self.let_go(sc, name, point);
+        }
+        if point.reference_differs() {
+            return self.misfit(sc, name, point, Category::PointsetPointFailure, "Invalid point ref");
+        }
+        if point.misfit.take().is_some() {
+            self.changes.state = true;
+        }
+        self.evaluate_set_value(sc, name, point);
+    }
+
+    fn misfit(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        name: &str,
+        point: &mut Point,
+        category: Category,
+        cause: &str,
+    ) {
+        if point.misfit.as_ref().is_some_and(|entry| says(entry, &category, cause)) {
+            return;
+        }
+        let entry = entry(sc, category, name, cause);
+        self.changes.log(entry.clone());
+        self.changes.state = true;
+        point.misfit = Some(entry);
+    }
+
+    fn evaluate_set_value(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        let Some(wanted) = point.set_value() else { return self.let_go(sc, name, point) };
+        match self.gate.expiry {
+            Expiry::Passed => return self.let_go(sc, name, point),
+            Expiry::Unusable => {
+                let cause = "set_value_expiry is no date after the config's timestamp";
+                return self.refuse(sc, name, point, ValueState::Invalid, cause);
+            }
+            Expiry::Ahead => {}
+        }
+        let value = match wanted {
+            SetValue::Value(value) => value,
+            SetValue::Other => {
+                let cause = "set_value is neither text nor boolean nor number";
+                return self.refuse(sc, name, point, ValueState::Invalid, cause);
+            }
+        };
+        if point.writing.holds(value) {
+            return self.continue_write(sc, name, point);
+        }
+        if self.gate.stale {
+            return self.refuse_stale(sc, name, point);
+        }
+        let Some(model) = &point.model else { return };
+        if let Some(Err(cause)) = model.kind.as_ref().map(|kind| kind.accepts(value)) {
+            return self.refuse(sc, name, point, ValueState::Invalid, &cause);
+        }
+        if !model.writable {
+            return self.refuse(sc, name, point, ValueState::Failure, "not writable");
+        }
+        let value = value.clone();
+        if point.overridden {
+            self.yield_to_override(sc, name, point, value)
+        } else {
+            self.write(sc, name, point, value)
+        }
+    }
+
+    /// The value was taken on already: it is not written again, unless the point was taken over or let go.
+    fn continue_write(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        let Some(value) = point.writing.value() else { return };
+        let yielded = matches!(point.writing, Writing::Overridden { .. });
+        if point.overridden && !yielded {
+            let value = value.clone();
+            self.yield_to_override(sc, name, point, value);
+        } else if yielded && !point.overridden {
+            let value = value.clone();
+            self.write(sc, name, point, value);
+        }
+    }
+
+    fn write(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
+        self.give_up(sc, point);
+        let Ok(hook) = sc.invoke(Hook::WritePoint { point: name.to_owned(), value: value.clone() }) else {
+            self.backlog.insert(name.to_owned());
+            return self.settle_refused(sc, name, point, ValueState::Failure, "too many pending writes");
+        };
+        self.requests.insert(hook, Request::Write(name.to_owned()));
+        let now = sc.now().at;
+        self.arm(sc, now + GIVE_UP_AFTER);
+        self.changes.log(entry(sc, Category::PointsetPointUpdating, name, "writing"));
+        self.changes.state = true;
+        point.writing = Writing::Pending { hook, value, since: now, late: None };
+    }
+
+    fn yield_to_override(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
+        self.give_up(sc, point);
+        point.shown = None;
+        let entry = entry(sc, Category::PointsetPointOverridden, name, "overridden locally");
+        self.changes.log(entry.clone());
+        self.changes.state = true;
+        point.writing = Writing::Overridden { value, entry };
+    }
+
+    /// No set value is in force: the point is on its own again, at once.
+    fn let_go(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        if !matches!(point.writing, Writing::Idle) {
+            self.give_up(sc, point);
+            self.changes.state = true;
+            point.writing = Writing::Idle;
+        }
+        self.release(sc, name, point);
+    }
+
+    /// The set values have lapsed while the config stays in force; whatever else is wrong with the point,
+    /// its set value is not in force any more.
+    pub(super) fn expire(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        self.let_go(sc, name, point);
+    }
+
+    /// A set value that cannot be written ends the one that was.
+    fn refuse(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        name: &str,
+        point: &mut Point,
+        state: ValueState,
+        cause: &str,
+    ) {
+        self.settle_refused(sc, name, point, state, cause);
+        self.release(sc, name, point);
+    }
+
+    /// A config that builds upon an old state moves nothing in the plant, not even back.
+    fn refuse_stale(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        self.settle_refused(sc, name, point, ValueState::Invalid, "state_etag is not the device's");
+    }
+
+    fn settle_refused(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        name: &str,
+        point: &mut Point,
+        state: ValueState,
+        cause: &str,
+    ) {
+        self.give_up(sc, point);
+        let category = match state {
+            ValueState::Invalid => Category::PointsetPointInvalid,
+            ValueState::Initializing
+            | ValueState::Applied
+            | ValueState::Updating
+            | ValueState::Overridden
+            | ValueState::Failure
+            | ValueState::Unknown => Category::PointsetPointFailure,
+        };
+        if let Writing::Refused { state: before, entry } = &point.writing
+            && *before == state
+            && says(entry, &category, cause)
+        {
+            return;
+        }
+        let entry = entry(sc, category, name, cause);
+        self.changes.log(entry.clone());
+        self.changes.state = true;
+        point.writing = Writing::Refused { state, entry };
+    }
+
+    /// Nobody waits for a write that is under way any more; it may still reach the plant.
+    fn give_up(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
+        match &point.writing {
+            Writing::Pending { hook, .. } => {
+                sc.cancel_hook(*hook);
+                self.requests.remove(hook);
+                point.actuated = true;
+            }
+            Writing::Held { answer: Answer::Applied, .. } => point.actuated = true,
+            Writing::Idle
+            | Writing::Refused { .. }
+            | Writing::Held { answer: Answer::Failed { .. }, .. }
+            | Writing::Applied { .. }
+            | Writing::Failed { .. }
+            | Writing::Overridden { .. } => {}
+        }
+    }
+
+    fn release(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
+        point.shown = None;
+        if !point.actuated {
+            return;
+        }
+        let Ok(hook) = sc.invoke(Hook::ReleasePoint { point: name.to_owned() }) else {
+            self.backlog.insert(name.to_owned());
+            return;
+        };
+        self.requests.insert(hook, Request::Release(name.to_owned()));
+        point.actuated = false;
+    }
+
+    /// The device has lost the point: there is nothing to write to, nor to release.
+    pub(super) fn forget(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
+        self.give_up(sc, point);
+        point.writing = Writing::Idle;
+        point.shown = None;
+        point.actuated = false;
+    }
+
+    /// The application has answered. Gives the outcome back if the hook is none of ours.
+    pub(super) fn on_answer(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        points: &mut BTreeMap<String, Point>,
+        id: HookId,
+        outcome: Outcome,
+    ) -> Option<Outcome> {
+        match self.requests.remove(&id) {
+            None => return Some(outcome),
+            Some(Request::Write(name)) => {
+                if let Some(point) = points.get_mut(&name) {
+                    self.on_written(sc, &name, point, id, outcome);
+                }
+            }
+            Some(Request::Release(name)) => {
+                if let Outcome::Failed { message } = outcome {
+                    self.changes.log(entry(sc, Category::PointsetPointFailure, &name, &message));
+                }
+            }
+        }
+        self.resume(sc, points);
+        None
+    }
+
+    fn on_written(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        name: &str,
+        point: &mut Point,
+        id: HookId,
+        outcome: Outcome,
+    ) {
+        let (value, until) = match &point.writing {
+            Writing::Pending { hook, value, since, .. } if *hook == id => {
+                (value.clone(), *since + self.minimum)
+            }
+            Writing::Pending { .. }
+            | Writing::Idle
+            | Writing::Refused { .. }
+            | Writing::Held { .. }
+            | Writing::Applied { .. }
+            | Writing::Failed { .. }
+            | Writing::Overridden { .. } => return,
+        };
+        let answer = read_answer(sc, name, outcome);
+        if until > sc.now().at {
+            self.arm(sc, until);
+            point.writing = Writing::Held { value, until, answer };
+        } else {
+            self.settle(sc, name, point, value, answer);
+        }
+    }
+
+    fn settle(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point, value: Value, answer: Answer) {
+        self.changes.state = true;
+        point.writing = match answer {
+            Answer::Applied => {
+                self.changes.applied = true;
+                self.changes.log(entry(sc, Category::PointsetPointApplied, name, "set value applied"));
+                point.actuated = true;
+                // A computed point shows what is computed, whatever was written.
+                if point.source() != Some(Source::Computed) {
+                    point.shown = Some(value.clone());
+                }
+                Writing::Applied { value }
+            }
+            Answer::Failed { state, entry } => {
+                self.changes.log(entry.clone());
+                Writing::Failed { value, state, entry }
+            }
+        };
+    }
+
+    /// Shows held answers whose time has come, and tells of writes that take too long.
+    pub(super) fn on_timer(&mut self, sc: &mut Scope<'_, '_>, points: &mut BTreeMap<String, Point>) {
+        let now = sc.now().at;
+        self.due = None;
+        for (name, point) in points {
+            match &mut point.writing {
+                Writing::Pending { since, late: late @ None, .. } => {
+                    let due = *since + GIVE_UP_AFTER;
+                    if due > now {
+                        self.arm(sc, due);
+                        continue;
+                    }
+                    let entry = entry(sc, Category::PointsetPointFailure, name, "not written in 60 s");
+                    self.changes.log(entry.clone());
+                    self.changes.state = true;
+                    *late = Some(entry);
+                }
+                Writing::Held { until, .. } if *until > now => {
+                    let due = *until;
+                    self.arm(sc, due);
+                }
+                Writing::Held { .. } => self.show(sc, name, point),
+                Writing::Idle
+                | Writing::Refused { .. }
+                | Writing::Pending { late: Some(_), .. }
+                | Writing::Applied { .. }
+                | Writing::Failed { .. }
+                | Writing::Overridden { .. } => {}
+            }
+        }
+    }
+
+    /// Settles a held answer.
+    fn show(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point) {
+        let held = core::mem::take(&mut point.writing);
+        if let Writing::Held { value, answer, .. } = held {
+            self.settle(sc, name, point, value, answer);
+        }
+    }
+
+    /// Tries again what found no room among the pending hooks.
+    pub(super) fn resume(&mut self, sc: &mut Scope<'_, '_>, points: &mut BTreeMap<String, Point>) {
+        while let Some(name) = self.backlog.pop_first() {
+            let Some(point) = points.get_mut(&name) else { continue };
+            self.evaluate(sc, &name, point);
+            if self.backlog.contains(&name) {
+                return;
+            }
+        }
+    }
+
+    fn arm(&mut self, sc: &mut Scope<'_, '_>, at: Instant) {
+        if self.due.is_none_or(|due| at < due) {
+            self.due = Some(at);
+            sc.at(DeviceTimer::Write, at);
+        }
+    }
+}
+
+fn read_answer(sc: &Scope<'_, '_>, name: &str, outcome: Outcome) -> Answer {
+    let (state, category, cause) = match outcome {
+        Outcome::Done => return Answer::Applied,
+        Outcome::Invalid { message } => (ValueState::Invalid, Category::PointsetPointInvalid, message),
+        Outcome::Failed { message } => (ValueState::Failure, Category::PointsetPointFailure, message),
+        Outcome::Unhandled => {
+            (ValueState::Failure, Category::PointsetPointFailure, "nobody takes care of writing it".into())
+        }
+        Outcome::Values { .. } | Outcome::Metrics(_) => {
+            (ValueState::Failure, Category::PointsetPointFailure, "the write was not understood".into())
+        }
+    };
+    Answer::Failed { state, entry: entry(sc, category, name, &cause) }
+}
