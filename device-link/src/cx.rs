@@ -24,7 +24,7 @@ pub enum LinkTimer {
     Open,
     /// No CONNACK yet.
     ConnAck,
-    /// No SUBACK yet.
+    /// No SUBACK or UNSUBACK yet.
     SubAck,
     /// Time for a PINGREQ.
     KeepAlive,
@@ -111,6 +111,16 @@ impl<D: Dialect> Core<D> {
             self.send_at = Some(self.actions.len());
         }
     }
+
+    /// Called after a SUBSCRIBE or UNSUBSCRIBE: the first that waits starts the clock, later ones do not
+    /// put it off.
+    fn note_request(&mut self) {
+        self.note_output();
+        let timer = WakeReason::Link(LinkTimer::SubAck);
+        if self.session.awaits_suback() && !self.timers.is_set(timer) {
+            self.timers.set(timer, self.now.at + self.limits.suback_timeout);
+        }
+    }
 }
 
 /// Everything a handler may do, and nothing else.
@@ -160,12 +170,7 @@ impl<D: Dialect> Cx<'_, D> {
     pub fn subscribe(&mut self, filter: &Filter, qos: Qos, tag: D::Tag) {
         let up = self.core.up;
         match self.core.session.subscribe(filter, qos, tag, up) {
-            Ok(()) if up => {
-                self.core.note_output();
-                let at = self.core.now.at + self.core.limits.suback_timeout;
-                self.core.timers.set(WakeReason::Link(LinkTimer::SubAck), at);
-            }
-            Ok(()) => {}
+            Ok(()) => self.core.note_request(),
             Err(SubscribeRefused::Full | SubscribeRefused::ByBroker) => {
                 self.core.deferred.push_back(Deferred::Refused(tag));
             }
@@ -175,10 +180,11 @@ impl<D: Dialect> Cx<'_, D> {
     /// Ends a subscription.
     pub fn unsubscribe(&mut self, filter: &Filter) {
         self.core.session.unsubscribe(filter, self.core.up);
-        self.core.note_output();
+        self.core.note_request();
     }
 
-    /// Sends a message or queues it by its policy; its one receipt comes to [`Dialect::on_receipt`].
+    /// Sends a message or queues it by its policy; its one receipt comes to [`Dialect::on_receipt`]. Only
+    /// what is published while the last receipts of a run are handed out gets none.
     pub fn publish(&mut self, publish: Publish) -> Token {
         let token = Token(self.core.next_id());
         let deferred = &mut self.core.deferred;
@@ -267,7 +273,8 @@ impl<D: Dialect> Cx<'_, D> {
         self.core.actions.push_back(Action::Notify(notice));
     }
 
-    /// Reconnects in order as soon as what was sent is acknowledged, asking [`Dialect::connect`] anew.
+    /// Reconnects in order as soon as what was sent is acknowledged, asking [`Dialect::connect`] anew. An
+    /// attempt under way is given up for a new one; between attempts the next asks anyway.
     pub fn refresh(&mut self) {
         if self.core.wish.is_none() {
             self.core.wish = Some(Wish::Refresh);

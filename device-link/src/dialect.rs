@@ -114,7 +114,7 @@ pub enum Down {
     OpenTimeout,
     /// No CONNACK in time.
     ConnAckTimeout,
-    /// No SUBACK in time.
+    /// No SUBACK or UNSUBACK in time.
     SubAckTimeout,
     /// No answer to a PINGREQ in time.
     PingTimeout,

@@ -16,11 +16,11 @@ pub struct Limits {
     pub outbox_messages: usize,
     /// Bytes of topic and payload waiting in the outbox. Default 4 MiB.
     pub outbox_bytes: usize,
-    /// QoS 1 publishes sent and not yet acknowledged. Default 100.
+    /// QoS 1 publishes sent and not yet acknowledged, 1 to 32767. Default 100.
     pub inflight: usize,
     /// Slots of [`Queue::Latest`](crate::Queue::Latest) in use at once. Default 4096.
     pub slots: usize,
-    /// Subscriptions held. Default 16384.
+    /// Subscriptions held, at most 32767. Default 16384.
     pub subscriptions: usize,
     /// Inbound QoS 2 exchanges open at once; one more closes the link. Default 64.
     pub inbound_exactly_once: usize,
@@ -32,9 +32,9 @@ pub struct Limits {
     pub open_timeout: Duration,
     /// From an open transport to CONNACK. Default 10 s (§1.1).
     pub connack_timeout: Duration,
-    /// From SUBSCRIBE to SUBACK. Default 10 s.
+    /// Without an answer while SUBSCRIBE or UNSUBSCRIBE wait for theirs. Default 10 s.
     pub suback_timeout: Duration,
-    /// From PINGREQ to any answer. Default 10 s.
+    /// Without anything from the peer while a PINGREQ waits for its answer. Default 10 s.
     pub pingresp_timeout: Duration,
     /// For acknowledgements of the last messages before an orderly stop. Default 2.5 s (§C.5).
     pub leave_timeout: Duration,

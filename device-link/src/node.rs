@@ -9,7 +9,7 @@ use crate::cx::{ActionOf, Core, Cx, Deferred, LinkTimer, WakeReason, Wish};
 use crate::dialect::{Dialect, Down, LinkEvent, Message, Receipt, SubscribeRefused};
 use crate::port::{Action, Boot, Closed, ConnId, Event, ExitReason};
 use crate::session::{Fault, Incoming};
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Now, UtcMillis};
 use crate::wire::ConnectCode;
 
 /// Where the connection stands.
@@ -66,14 +66,18 @@ impl<D: Dialect> Node<D> {
         if self.phase == Phase::Finished {
             return;
         }
-        let now = Now { at: now.at.max(self.core.now.at), utc: now.utc };
+        // At the very end of a clock nothing could be armed ahead of now.
+        let at = now.at.max(self.core.now.at).min(Instant(u64::MAX - 1));
+        let now = Now { at, utc: now.utc.min(UtcMillis(i64::MAX - 1)) };
         self.core.now = now;
         self.core.timers.set_now(now);
         while let Some(key) = self.core.timers.pop_due() {
             self.fire(key);
         }
-        self.apply(event);
-        self.settle();
+        if self.phase != Phase::Finished {
+            self.apply(event);
+            self.settle();
+        }
     }
 
     /// The next thing to do, oldest first. Popping does no work.
@@ -133,13 +137,9 @@ impl<D: Dialect> Node<D> {
             LinkTimer::Backoff => self.open(),
             LinkTimer::Open => self.drop_link(Down::OpenTimeout),
             LinkTimer::ConnAck => self.drop_link(Down::ConnAckTimeout),
-            LinkTimer::SubAck => {
-                if self.core.session.awaits_suback() {
-                    self.drop_link(Down::SubAckTimeout);
-                }
-            }
+            LinkTimer::SubAck => self.drop_link(Down::SubAckTimeout),
             LinkTimer::KeepAlive => self.keep_alive(),
-            LinkTimer::PingResp => self.drop_link(Down::PingTimeout),
+            LinkTimer::PingResp => self.ping_unanswered(),
             LinkTimer::Leave => self.leave(),
             LinkTimer::Receipts => {} // `settle` delivers them
         }
@@ -179,6 +179,9 @@ impl<D: Dialect> Node<D> {
     fn open(&mut self) {
         if self.phase != Phase::Waiting {
             return;
+        }
+        if self.core.wish == Some(Wish::Refresh) {
+            self.core.wish = None; // this is the fresh connection
         }
         let spec = self.dialect.connect(self.core.now);
         let conn = ConnId(self.core.next_id());
@@ -224,15 +227,8 @@ impl<D: Dialect> Node<D> {
     }
 
     fn on_incoming(&mut self, conn: ConnId, incoming: Incoming<D::Tag>) {
-        let connecting = matches!(self.phase, Phase::Connecting { .. });
         match incoming {
-            Incoming::ConnAck { session_present, code } if connecting => {
-                self.on_connack(conn, session_present, code);
-            }
-            Incoming::ConnAck { .. } => self.drop_link(Down::Protocol("a second CONNACK".into())),
-            Incoming::Message { .. } | Incoming::Subscribed { .. } | Incoming::Acked { .. } if connecting => {
-                self.drop_link(Down::Protocol("a packet before CONNACK".into()));
-            }
+            Incoming::ConnAck { session_present, code } => self.on_connack(conn, session_present, code),
             Incoming::Message { tag, message } => {
                 if !self.is_leaving() {
                     self.with(|dialect, cx| dialect.on_message(cx, tag, view(&message)));
@@ -240,12 +236,11 @@ impl<D: Dialect> Node<D> {
                 }
             }
             Incoming::Subscribed { tag, answer } => {
-                if !self.core.session.awaits_suback() {
-                    self.disarm(LinkTimer::SubAck);
-                }
+                self.time_subscriptions();
                 self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
                 self.deliver();
             }
+            Incoming::Unsubscribed => self.time_subscriptions(),
             Incoming::Acked { token } => {
                 self.core.deferred.push_back(Deferred::Receipt(token, Receipt::Acked));
                 self.with_receipts(|session, receipt| session.pump(receipt));
@@ -264,15 +259,14 @@ impl<D: Dialect> Node<D> {
         self.phase = Phase::Up { conn, since: self.core.now.at };
         self.core.up = true;
         self.core.session.up(session_present);
+        self.core.session.resend();
         self.core.note_output();
-        if self.core.session.awaits_suback() {
-            self.arm(LinkTimer::SubAck, self.core.limits.suback_timeout);
-        }
+        self.time_subscriptions();
         if !self.keep_alive.is_zero() {
             self.arm(LinkTimer::KeepAlive, self.keep_alive);
         }
         self.with(|dialect, cx| dialect.on_link(cx, LinkEvent::Up { resumed: session_present }));
-        self.with_receipts(|session, receipt| session.resend(receipt));
+        self.with_receipts(|session, receipt| session.pump(receipt));
         self.deliver();
     }
 
@@ -288,7 +282,29 @@ impl<D: Dialect> Node<D> {
         self.core.session.ping();
         self.core.note_output();
         self.arm(LinkTimer::KeepAlive, self.keep_alive);
-        self.arm(LinkTimer::PingResp, self.core.limits.pingresp_timeout);
+        if !self.core.timers.is_set(WakeReason::Link(LinkTimer::PingResp)) {
+            self.arm(LinkTimer::PingResp, self.core.limits.pingresp_timeout);
+        }
+    }
+
+    /// A PINGREQ was not answered in time. An answer may wait behind a large message on a slow line, so
+    /// the time counts from the last bytes that came.
+    fn ping_unanswered(&mut self) {
+        let due = self.last_received + self.core.limits.pingresp_timeout;
+        if due > self.core.now.at {
+            self.core.timers.set(WakeReason::Link(LinkTimer::PingResp), due);
+        } else {
+            self.drop_link(Down::PingTimeout);
+        }
+    }
+
+    /// Gives the answers still awaited their time, from now on.
+    fn time_subscriptions(&mut self) {
+        if self.core.session.awaits_suback() {
+            self.arm(LinkTimer::SubAck, self.core.limits.suback_timeout);
+        } else {
+            self.disarm(LinkTimer::SubAck);
+        }
     }
 
     fn on_closed(&mut self, closed: ConnId, why: Closed) {
@@ -351,17 +367,17 @@ impl<D: Dialect> Node<D> {
         }
         match self.core.wish {
             None => {}
-            Some(wish) if self.core.up => {
+            Some(_) if self.core.up => {
                 if self.core.session.is_quiet() {
                     self.leave();
                 } else if !self.core.timers.is_set(WakeReason::Link(LinkTimer::Leave)) {
                     let at = self.core.now.at + self.core.limits.leave_timeout;
                     self.core.timers.set(WakeReason::Link(LinkTimer::Leave), at);
-                    debug_assert!(matches!(wish, Wish::Refresh | Wish::Exit(_)));
                 }
             }
-            Some(Wish::Refresh) => self.core.wish = None, // the attempt under way asks the dialect anew
-            Some(Wish::Exit(_)) => self.leave(),
+            // Between attempts there is nothing to leave: the next one asks the dialect anyway.
+            Some(Wish::Refresh) if self.phase == Phase::Waiting => self.core.wish = None,
+            Some(Wish::Refresh | Wish::Exit(_)) => self.leave(),
         }
         self.flush();
     }

@@ -24,8 +24,10 @@ pub(crate) enum Incoming<T> {
     ConnAck { session_present: bool, code: ConnectCode },
     /// A message, acknowledged already where its quality of service wants that.
     Message { tag: T, message: wire::Publish },
-    /// A subscription was answered.
+    /// A subscription was answered that is still wanted.
     Subscribed { tag: T, answer: Result<Qos, SubscribeRefused> },
+    /// A subscription that is wanted no more, or the end of one, was answered.
+    Unsubscribed,
     /// A publish was acknowledged.
     Acked { token: Token },
     /// The answer to PINGREQ.
@@ -43,12 +45,18 @@ pub(crate) enum Fault {
     PacketTooLarge,
 }
 
+/// The most subscriptions that may be held or wait for an answer, and the most publishes that may be
+/// unacknowledged: together they leave one of the 65535 packet identifiers free.
+pub(crate) const EXCHANGES: usize = 32_767;
+
 /// The client's half of an MQTT 3.1.1 session. It outlives connections.
 #[derive(Debug)]
 pub(crate) struct Session<T> {
     inbound: BytesMut,
     outbound: BytesMut,
     masked: Option<Bytes>,
+    /// Whether this connection's CONNACK has come.
+    acknowledged: bool,
     last_id: PacketId,
     router: Router<T>,
     subscribing: BTreeMap<PacketId, Filter>,
@@ -67,6 +75,7 @@ impl<T: Copy> Session<T> {
             inbound: BytesMut::new(),
             outbound: BytesMut::new(),
             masked: None,
+            acknowledged: false,
             last_id: PacketId::FIRST,
             router: Router::new(),
             subscribing: BTreeMap::new(),
@@ -75,7 +84,7 @@ impl<T: Copy> Session<T> {
             outbox: Outbox::new(limits),
             packet_bytes: limits.packet_bytes,
             maximum_received: limits.inbound_exactly_once,
-            maximum_subscriptions: limits.subscriptions,
+            maximum_subscriptions: limits.subscriptions.min(EXCHANGES),
         }
     }
 
@@ -84,6 +93,7 @@ impl<T: Copy> Session<T> {
         self.inbound = BytesMut::new();
         self.outbound.clear();
         self.masked = None;
+        self.acknowledged = false;
         let shown = |password: Bytes| wire::Packet::Connect(connect_packet(spec, Some(password)));
         if spec.username.is_some() && spec.password.is_some() {
             let mut masked = BytesMut::new();
@@ -125,8 +135,17 @@ impl<T: Copy> Session<T> {
     }
 
     fn packet(&mut self, packet: Packet) -> Result<Incoming<T>, Fault> {
+        // CONNACK comes first and only once [MQTT-3.2.0-1].
+        match (matches!(packet, Packet::ConnAck { .. }), self.acknowledged) {
+            (true, true) => return Err(Fault::Protocol("a second CONNACK".into())),
+            (false, false) => return Err(Fault::Protocol("a packet before CONNACK".into())),
+            (true, false) | (false, true) => {}
+        }
         Ok(match packet {
-            Packet::ConnAck { session_present, code } => Incoming::ConnAck { session_present, code },
+            Packet::ConnAck { session_present, code } => {
+                self.acknowledged = true;
+                Incoming::ConnAck { session_present, code }
+            }
             Packet::Publish(publish) => self.on_publish(publish)?,
             Packet::PubAck(id) => match self.outbox.acknowledged(id) {
                 Some(token) => Incoming::Acked { token },
@@ -139,8 +158,11 @@ impl<T: Copy> Session<T> {
             }
             Packet::SubAck { id, codes } => self.on_suback(id, codes.first().copied().flatten()),
             Packet::UnsubAck(id) => {
-                self.unsubscribing.remove(&id);
-                Incoming::Nothing
+                if self.unsubscribing.remove(&id) {
+                    Incoming::Unsubscribed
+                } else {
+                    Incoming::Nothing
+                }
             }
             Packet::PingResp => Incoming::Pong,
             // We never publish at QoS 2, so nothing of ours can be received or complete.
@@ -178,7 +200,7 @@ impl<T: Copy> Session<T> {
     fn on_suback(&mut self, id: PacketId, granted: Option<Qos>) -> Incoming<T> {
         let Some(filter) = self.subscribing.remove(&id) else { return Incoming::Nothing };
         // Unsubscribed meanwhile: nobody cares for the answer.
-        let Some(tag) = self.router.tag(&filter) else { return Incoming::Nothing };
+        let Some(tag) = self.router.tag(&filter) else { return Incoming::Unsubscribed };
         Incoming::Subscribed { tag, answer: granted.ok_or(SubscribeRefused::ByBroker) }
     }
 
@@ -195,12 +217,11 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    /// Sends again what was not acknowledged, with DUP set [MQTT-4.4.0-1], then what waits.
-    pub(crate) fn resend(&mut self, sent: &mut dyn FnMut(Token, Receipt)) {
+    /// Sends again what was not acknowledged, with DUP set [MQTT-4.4.0-1].
+    pub(crate) fn resend(&mut self) {
         for inflight in self.outbox.inflight() {
             write_publish(&mut self.outbound, &inflight.parcel.publish, true, Some(inflight.id));
         }
-        self.pump(sent);
     }
 
     /// The link is gone: half-done exchanges end with it.
@@ -224,6 +245,9 @@ impl<T: Copy> Session<T> {
         if self.router.len() >= self.maximum_subscriptions && !self.router.contains(filter) {
             return Err(SubscribeRefused::Full);
         }
+        if self.unanswered() >= EXCHANGES {
+            return Err(SubscribeRefused::Full);
+        }
         self.router.insert(filter, qos, tag);
         if up {
             self.write_subscribe(filter, qos);
@@ -232,7 +256,7 @@ impl<T: Copy> Session<T> {
     }
 
     pub(crate) fn unsubscribe(&mut self, filter: &Filter, up: bool) {
-        if !self.router.remove(filter) || !up {
+        if !self.router.remove(filter) || !up || self.unanswered() >= EXCHANGES {
             return;
         }
         let id = self.free_id();
@@ -240,9 +264,13 @@ impl<T: Copy> Session<T> {
         self.write(&Packet::Unsubscribe { id, filters: alloc::vec![filter.as_str().into()] });
     }
 
-    /// Whether a SUBSCRIBE has not been answered yet.
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE has not been answered yet.
     pub(crate) fn awaits_suback(&self) -> bool {
-        !self.subscribing.is_empty()
+        self.unanswered() > 0
+    }
+
+    fn unanswered(&self) -> usize {
+        self.subscribing.len() + self.unsubscribing.len()
     }
 
     /// Sends a publish or lets it wait by its policy.
@@ -343,7 +371,7 @@ impl<T: Copy> Session<T> {
         debug_assert!(written.is_ok(), "filters and identifiers are valid by construction: {written:?}");
     }
 
-    /// The next identifier that no exchange of ours uses. The tables hold far fewer than 65535.
+    /// The next identifier that no exchange of ours uses. There is always one: see [`EXCHANGES`].
     fn free_id(&mut self) -> PacketId {
         loop {
             self.last_id = self.last_id.next();

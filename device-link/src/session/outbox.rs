@@ -51,7 +51,7 @@ impl Outbox {
             maximum_messages: limits.outbox_messages,
             maximum_bytes: limits.outbox_bytes,
             maximum_slots: limits.slots,
-            window: limits.inflight.max(1),
+            window: limits.inflight.clamp(1, super::EXCHANGES),
             lost_full: 0,
         }
     }
@@ -139,18 +139,15 @@ impl Outbox {
     /// The link is gone. What was not to wait is lost; a slot's parcel goes back to its slot unless a
     /// later one is there; the rest stays in the window, to be repeated.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
-        for sent in core::mem::take(&mut self.inflight) {
+        // Latest first, so that of two parcels of one slot the later one wins it.
+        for sent in core::mem::take(&mut self.inflight).into_iter().rev() {
             match sent.parcel.publish.queue {
-                Queue::Bounded => self.inflight.push_back(sent),
+                Queue::Bounded => self.inflight.push_front(sent),
                 Queue::Drop => lost(sent.parcel.token, Receipt::Lost(Lost::Offline)),
-                Queue::Latest(slot) => match self.latest.get(&slot) {
-                    Some(_) => lost(sent.parcel.token, Receipt::Lost(Lost::Superseded)),
-                    None => {
-                        if let Some(older) = self.latest.insert(slot, sent.parcel) {
-                            lost(older.token, Receipt::Lost(Lost::Superseded));
-                        }
-                    }
-                },
+                Queue::Latest(slot) if self.latest.contains_key(&slot) => {
+                    lost(sent.parcel.token, Receipt::Lost(Lost::Superseded));
+                }
+                Queue::Latest(slot) => self.push_latest(slot, sent.parcel, lost),
             }
         }
         let (dropped, kept): (VecDeque<_>, _) = core::mem::take(&mut self.waiting)
@@ -285,5 +282,12 @@ mod tests {
         assert!(outbox.next_ready().is_none());
         assert_eq!(outbox.acknowledged(PacketId::new(2).unwrap()), Some(Token(2)));
         assert_eq!(tokens(&mut outbox), [3]);
+    }
+
+    #[test]
+    fn no_window_takes_every_packet_identifier() {
+        for (asked, given) in [(0, 1), (100, 100), (usize::MAX, 32_767)] {
+            assert_eq!(Outbox::new(&Limits { inflight: asked, ..Limits::default() }).window, given);
+        }
     }
 }
