@@ -91,13 +91,13 @@ impl DeviceCore {
     pub(crate) fn on_command(&mut self, cx: &mut Cx<'_, Udmi>, command: Command) {
         match command {
             Command::SetPoint { point, value } => {
-                self.with(cx, |blocks, sc| blocks.pointset.set_point(sc, point, value));
+                self.with(cx, |blocks, sc| blocks.pointset.set_point(sc, &point, value));
             }
             Command::SetPoints { values } => {
-                self.with(cx, |blocks, sc| blocks.pointset.set_points(sc, values))
+                self.with(cx, |blocks, sc| blocks.pointset.set_points(sc, values));
             }
             Command::FailPoint { point, message } => {
-                self.with(cx, |blocks, sc| blocks.pointset.fail_point(sc, &point, message));
+                self.with(cx, |blocks, sc| blocks.pointset.fail_point(sc, &point, &message));
             }
             Command::OverridePoint { point, overridden } => {
                 self.with(cx, |blocks, sc| blocks.pointset.override_point(sc, &point, overridden));

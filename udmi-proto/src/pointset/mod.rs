@@ -150,8 +150,8 @@ impl Pointset {
     }
 
     /// The application has a new value.
-    pub(crate) fn set_point(&mut self, sc: &mut Scope<'_, '_>, point: String, value: Value) {
-        self.take_value(sc, &point, value);
+    pub(crate) fn set_point(&mut self, sc: &mut Scope<'_, '_>, point: &str, value: Value) {
+        self.take_value(sc, point, value);
         self.after_values(sc);
     }
 
@@ -171,10 +171,10 @@ impl Pointset {
     }
 
     /// The application cannot read a point.
-    pub(crate) fn fail_point(&mut self, sc: &mut Scope<'_, '_>, point: &str, message: String) {
+    pub(crate) fn fail_point(&mut self, sc: &mut Scope<'_, '_>, point: &str, message: &str) {
         let name = point;
         if let Some(point) = known(sc, &mut self.points, name) {
-            self.writes.changes.fail(sc, name, point, &message);
+            self.writes.changes.fail(sc, name, point, message);
         }
         self.after_values(sc);
     }

@@ -78,7 +78,9 @@ impl Serialize for OnWire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.value {
             Value::Number(number) if !self.exact => serializer.serialize_f64(two_decimals(*number)),
-            value => value.serialize(serializer),
+            Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::Text(_) => {
+                self.value.serialize(serializer)
+            }
         }
     }
 }

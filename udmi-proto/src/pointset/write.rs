@@ -139,9 +139,9 @@ impl Writes {
         }
         let value = value.clone();
         if point.overridden {
-            self.yield_to_override(sc, name, point, value)
+            self.yield_to_override(sc, name, point, value);
         } else {
-            self.write(sc, name, point, value)
+            self.write(sc, name, point, value);
         }
     }
 
