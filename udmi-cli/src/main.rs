@@ -1,6 +1,7 @@
 //! The `udmi` command: a device to try things with, and tools to look at devices.
 
 mod broker;
+mod cloud;
 mod output;
 
 use std::process::ExitCode;

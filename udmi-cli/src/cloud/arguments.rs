@@ -1,0 +1,122 @@
+//! The flags with which a command says where the broker is and whose devices are meant.
+
+use std::path::PathBuf;
+
+use device_link::{Endpoint, Secret, Transport};
+use udmi_host::keys::PrivateKey;
+use udmi_host::tls::{Identity, Pem, TlsConfig, TlsSettings, Trust};
+
+use super::{Reach, Registry};
+use crate::output::Failure;
+
+/// Where the broker is, who to be there, and which registry is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReachArguments {
+    /// The broker: mqtt://HOST[:PORT], or mqtts:// with TLS
+    #[arg(long, default_value = "mqtt://127.0.0.1:1883", value_name = "URL", value_parser = endpoint)]
+    endpoint: Endpoint,
+    /// The registry of the devices, whose topics begin with /r/REGISTRY/d/
+    #[arg(long, conflicts_with = "topic_prefix")]
+    registry: Option<String>,
+    /// What stands before the device ids in the topics, such as /devices
+    #[arg(long, value_name = "PREFIX")]
+    topic_prefix: Option<String>,
+    /// The user name
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The user's password
+    #[arg(long, requires = "user")]
+    password: Option<String>,
+    /// The MQTT client id; without, one of its own
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// Trust only the issuers in this file, not those of the operating system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The client certificate
+    #[arg(long, requires = "key", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The client certificate's private key
+    #[arg(long, requires = "cert", value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+impl ReachArguments {
+    /// Reads the files that are named.
+    pub(crate) fn reach(self, command: &str, device: Option<&str>) -> Result<Reach, Failure> {
+        let tls = self.tls()?;
+        let registry = match (&self.registry, &self.topic_prefix) {
+            (Some(registry), _) => Registry::named(registry),
+            (None, Some(prefix)) => Registry::of_prefix(prefix, device),
+            (None, None) => Registry::Any,
+        };
+        let own = || format!("udmi-{command}-{}", std::process::id());
+        Ok(Reach {
+            endpoint: self.endpoint,
+            client_id: self.client_id.unwrap_or_else(own),
+            credentials: self.user.map(|user| (user, Secret::new(self.password.unwrap_or_default()))),
+            tls,
+            registry,
+            device: device.map(ToOwned::to_owned),
+        })
+    }
+
+    fn tls(&self) -> Result<Option<TlsConfig>, Failure> {
+        if self.endpoint.transport == Transport::Tcp {
+            return match self.ca.is_some() || self.cert.is_some() {
+                true => Err(Failure::usage("certificates are of use with mqtts:// only")),
+                false => Ok(None),
+            };
+        }
+        let trust = match &self.ca {
+            Some(path) => Trust::Private(Pem::File(path.clone())),
+            None => Trust::System,
+        };
+        let identity = match self.cert.as_ref().zip(self.key.as_ref()) {
+            None => None,
+            Some((certificate, key)) => Some(Identity {
+                certificates: Pem::File(certificate.clone()),
+                key: PrivateKey::load(key, None).map_err(Failure::usage)?,
+            }),
+        };
+        TlsConfig::new(&TlsSettings { trust, identity }).map(Some).map_err(Failure::usage)
+    }
+}
+
+/// Reads `mqtt://host[:port]`, `mqtts://host[:port]`, where an IPv6 address stands in brackets.
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let (transport, rest, usual) = match text.split_once("://") {
+        Some(("mqtt" | "tcp", rest)) => (Transport::Tcp, rest, 1883),
+        Some(("mqtts" | "ssl", rest)) => (Transport::Tls, rest, 8883),
+        _ => return Err("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]".to_owned()),
+    };
+    let rest = rest.trim_end_matches('/');
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => rest.rsplit_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
+    };
+    if host.is_empty() || host.contains(['[', ']', '/', '@']) {
+        return Err("expected mqtt://HOST[:PORT]; an IPv6 address stands in brackets".to_owned());
+    }
+    let port = match port {
+        None => usual,
+        Some(port) => port.parse().map_err(|_| format!("'{port}' is no port"))?,
+    };
+    Ok(Endpoint { host: host.to_owned(), port, transport })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_and_written_alike() {
+        for url in ["mqtt://localhost:1884", "mqtts://broker.example:8883", "mqtt://[::1]:1883"] {
+            assert_eq!(endpoint(url).unwrap().to_string(), url);
+        }
+        assert_eq!(endpoint("mqtts://broker").unwrap().port, 8883);
+        for bad in ["localhost", "http://localhost", "mqtt://", "mqtt://host:none", "mqtt://[::1"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}
