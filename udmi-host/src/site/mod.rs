@@ -9,6 +9,7 @@ mod endpoint;
 mod execution;
 mod json;
 mod merge;
+mod settings;
 mod upgrade;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use device::{DeviceClass, GeneratedConfig};
 pub use endpoint::{Credential, DEFAULT_PORT, Endpoint, TlsFiles, TokenAlgorithm};
 pub use execution::{ProjectSpec, Provider};
 pub use json::{MAX_SITE_FILE_BYTES, SiteError};
+pub use settings::{Connection, WantsToken, point_model, settings};
 
 use execution::Execution;
 use json::Node;
