@@ -1,4 +1,6 @@
 //! Under construction.
 
+pub mod model;
 pub mod toy;
 pub mod upstream;
+pub mod world;

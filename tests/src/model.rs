@@ -1,0 +1,176 @@
+//! Site models for tests: the metadata of a device, and the settings that follow from it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use udmi_proto::{Endpoint, Identity, PointModel, Settings, Transport, ValueKind};
+
+use crate::world::Setup;
+
+/// A device of a site model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Its metadata, as in a site model.
+    pub metadata: Value,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl Model {
+    /// An air handler with the facts the conformance suite's targets rest on (§4.7): a writable setpoint of
+    /// baseline 98, an alarm that cannot be written, a sensor of baseline 10 with a tolerance of 2.
+    #[must_use]
+    pub fn air_handler() -> Self {
+        Self::of(json!({
+            "timestamp": "2025-11-03T08:15:00Z",
+            "version": "1.5.7",
+            "system": {
+                "serial_no": "31415926",
+                "hardware": { "make": "Orchard", "model": "breeze" },
+                "software": { "firmware": "v7", "bus_driver": "2.1" }
+            },
+            "localnet": { "families": {
+                "ether": { "addr": "02:00:5e:10:00:01" },
+                "ipv4": { "addr": "192.0.2.17" },
+                "ipv6": { "addr": "2001:db8::17" },
+                "vendor": { "addr": "4711" }
+            } },
+            "pointset": { "points": {
+                "duct_pressure_setpoint": { "units": "Pascals", "writable": true, "baseline_value": 98 },
+                "filter_alarm": { "units": "No-units", "ref": "BV/3" },
+                "filter_pressure": {
+                    "units": "Pascals", "ref": "AV/5", "baseline_value": 10, "baseline_tolerance": 2
+                },
+                "supply_temperature": { "units": "Degrees-Celsius", "ref": "AI/1" }
+            } },
+            "testing": { "targets": {
+                "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
+                "failure": { "target_point": "filter_alarm", "target_value": false },
+                "invalid": { "target_point": "filter_pressure", "target_value": 15 }
+            } }
+        }))
+    }
+
+    /// The device that some metadata describe.
+    #[must_use]
+    pub fn of(metadata: Value) -> Self {
+        let endpoint = Endpoint { host: "broker".into(), port: 1883, transport: Transport::Tcp };
+        let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
+        settings.identity = identity(&metadata);
+        let texts = |pointer: &str| members(&metadata, pointer);
+        settings.points =
+            texts("/pointset/points").map(|(name, point)| (name.clone(), point_of(point))).collect();
+        let addresses = texts("/localnet/families")
+            .filter_map(|(family, address)| Some((family.clone(), address["addr"].as_str()?.to_owned())));
+        settings.families = addresses.collect();
+        settings.options.suppress_state = metadata.pointer("/testing/nostate") == Some(&Value::Bool(true));
+        Self { metadata, settings }
+    }
+
+    /// The same device when it sends no state (§7.7).
+    #[must_use]
+    pub fn without_state(mut self) -> Self {
+        self.metadata["testing"]["nostate"] = true.into();
+        self.settings.options.suppress_state = true;
+        self
+    }
+
+    /// A world around the device, whose plant knows a value for each point.
+    #[must_use]
+    pub fn setup(&self) -> Setup {
+        let points = members(&self.metadata, "/pointset/points");
+        let values = points.map(|(name, point)| (name.clone(), value_of(point))).collect();
+        let mut setup = Setup::new(self.settings.clone());
+        setup.plant.values = values;
+        setup
+    }
+
+    /// The config that a registrar makes from the metadata (§8.5).
+    #[must_use]
+    pub fn config(&self) -> Value {
+        let mut config = json!({
+            "timestamp": self.metadata["timestamp"],
+            "version": "1.5.7",
+            "system": { "min_loglevel": 300, "metrics_rate_sec": 10, "operation": {} }
+        });
+        let named = |pointer, keep: fn(&Value) -> Value| -> Value {
+            members(&self.metadata, pointer).map(|(name, member)| (name.clone(), keep(member))).collect()
+        };
+        if self.metadata.get("localnet").is_some() {
+            config["localnet"]["families"] = named("/localnet/families", |_| json!({}));
+        }
+        if let Some(pointset) = self.metadata.get("pointset") {
+            config["pointset"]["points"] = named("/pointset/points", configured);
+            for rate in ["sample_rate_sec", "sample_limit_sec"] {
+                if let Some(seconds) = pointset.get(rate) {
+                    config["pointset"][rate] = seconds.clone();
+                }
+            }
+        }
+        config
+    }
+}
+
+/// The members of the object a JSON pointer leads to.
+fn members<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+    value.pointer(pointer).and_then(Value::as_object).into_iter().flatten()
+}
+
+fn configured(point: &Value) -> Value {
+    let mut config = json!({});
+    for name in ["ref", "units"] {
+        if let Some(text) = point.get(name) {
+            config[name] = text.clone();
+        }
+    }
+    if point["writable"] == true
+        && let Some(baseline) = point.get("baseline_value")
+    {
+        config["set_value"] = baseline.clone();
+    }
+    config
+}
+
+fn identity(metadata: &Value) -> Identity {
+    let text =
+        |pointer: &str| metadata.pointer(pointer).and_then(Value::as_str).unwrap_or("unknown").to_owned();
+    let software = members(metadata, "/system/software")
+        .filter_map(|(module, version)| Some((module.clone(), version.as_str()?.to_owned())));
+    Identity {
+        make: text("/system/hardware/make"),
+        model: text("/system/hardware/model"),
+        serial_no: text("/system/serial_no"),
+        software: software.collect::<BTreeMap<_, _>>(),
+        ..Identity::default()
+    }
+}
+
+fn point_of(point: &Value) -> PointModel {
+    let kind = match &point["baseline_value"] {
+        Value::Number(baseline) => {
+            let baseline = baseline.as_f64().unwrap_or_default();
+            let tolerance = point["baseline_tolerance"].as_f64().unwrap_or(baseline);
+            let (minimum, maximum) = (Some(baseline - tolerance), Some(baseline + tolerance));
+            Some(ValueKind::Number { minimum, maximum })
+        }
+        Value::String(_) => Some(ValueKind::Text),
+        Value::Bool(_) => Some(ValueKind::Boolean),
+        _ if point["units"] == "No-units" => Some(ValueKind::Boolean),
+        _ => None,
+    };
+    PointModel {
+        units: point["units"].as_str().map(str::to_owned),
+        reference: point["ref"].as_str().map(str::to_owned),
+        writable: point["writable"] == true,
+        kind,
+        ..PointModel::default()
+    }
+}
+
+fn value_of(point: &Value) -> udmi_proto::Value {
+    match &point["baseline_value"] {
+        Value::Null if point["units"] == "No-units" => udmi_proto::Value::Boolean(true),
+        Value::Null => udmi_proto::Value::Number(21.5),
+        baseline => serde_json::from_value(baseline.clone()).unwrap_or(udmi_proto::Value::Integer(1)),
+    }
+}

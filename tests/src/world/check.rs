@@ -1,0 +1,217 @@
+//! The world's eyes on the device: every packet it sends is looked at, and every message it publishes is held
+//! against its schema and against the access list of §1.5.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BytesMut;
+use device_link::wire::{self, Packet, PacketId, Publish, Qos};
+use serde_json::Value;
+use udmi_proto::{Command, ConnId, Now, Settings};
+
+use crate::upstream;
+
+/// UDMI's own event folders, for which there are schemas.
+const FOLDERS: [&str; 2] = ["system", "pointset"];
+
+/// A message as the device emitted it, whether it arrived or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// Milliseconds on the monotonic clock.
+    pub at: u64,
+    /// Which run of the device, from 1.
+    pub run: u32,
+    /// On which connection.
+    pub conn: ConnId,
+    /// What follows the device's prefix: `state`, `events/system`, ...
+    pub topic: String,
+    /// The message.
+    pub payload: Value,
+    /// Whether it says that it may have been sent before.
+    pub duplicate: bool,
+}
+
+/// What the world knows of what the device sent and was sent.
+#[derive(Debug)]
+pub struct Watch {
+    prefix: String,
+    client_id: String,
+    run: u32,
+    /// Everything emitted, oldest first.
+    pub emitted: Vec<Emitted>,
+    /// How many configs came at QoS 1.
+    pub configs_delivered: usize,
+    /// How many of them the device acknowledged.
+    pub configs_acknowledged: usize,
+    /// Publishes not yet acknowledged on the connection there is.
+    pub unacknowledged: BTreeSet<PacketId>,
+    /// The most of them there ever were.
+    pub most_unacknowledged: usize,
+    owed: BTreeSet<PacketId>,
+    own_blocks: BTreeSet<String>,
+    up: BTreeMap<ConnId, BytesMut>,
+    down: Option<(ConnId, BytesMut)>,
+}
+
+impl Watch {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            prefix: settings.topic_prefix.clone(),
+            client_id: settings.client_id.clone(),
+            run: 0,
+            emitted: Vec::new(),
+            configs_delivered: 0,
+            configs_acknowledged: 0,
+            unacknowledged: BTreeSet::new(),
+            most_unacknowledged: 0,
+            owed: BTreeSet::new(),
+            own_blocks: BTreeSet::new(),
+            up: BTreeMap::new(),
+            down: None,
+        }
+    }
+
+    /// Messages on one topic, without repetitions.
+    pub fn on<'a>(&'a self, topic: &'a str) -> impl Iterator<Item = &'a Emitted> + 'a {
+        self.emitted.iter().filter(move |emitted| emitted.topic == topic && !emitted.duplicate)
+    }
+
+    /// The states of all runs, without repetitions.
+    pub fn states(&self) -> impl Iterator<Item = &Emitted> {
+        self.on("state")
+    }
+
+    /// All log entries that went out, without those of repeated messages.
+    pub fn log_entries(&self) -> impl Iterator<Item = &Value> {
+        let events = self.on("events/system");
+        events.filter_map(|event| event.payload.get("logentries")?.as_array()).flatten()
+    }
+
+    pub(super) fn started(&mut self) {
+        self.run += 1;
+        self.own_blocks.clear();
+    }
+
+    pub(super) fn saw_command(&mut self, command: &Command) {
+        if let Command::SetBlock { name, .. } = command {
+            self.own_blocks.insert(name.clone());
+        }
+    }
+
+    /// Bytes the device sends.
+    pub(super) fn sent(&mut self, now: Now, conn: ConnId, bytes: &[u8]) {
+        if !self.up.contains_key(&conn) {
+            self.up.clear();
+            self.unacknowledged.clear();
+            self.owed.clear();
+        }
+        self.up.entry(conn).or_default().extend_from_slice(bytes);
+        loop {
+            let Some(buffer) = self.up.get_mut(&conn) else { return };
+            match wire::decode(buffer, wire::MAX_REMAINING) {
+                Ok(Some(packet)) => self.packet(now, conn, packet),
+                Ok(None) => {
+                    assert!(buffer.is_empty(), "half a packet in one send");
+                    return;
+                }
+                Err(error) => panic!("the device sends what is no MQTT: {error}"),
+            }
+        }
+    }
+
+    fn packet(&mut self, now: Now, conn: ConnId, packet: Packet) {
+        match packet {
+            Packet::Connect(connect) => assert_eq!(connect.client_id, self.client_id, "client identifier"),
+            Packet::Subscribe { filters, .. } => {
+                for (filter, _) in filters {
+                    let rest = filter.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(&filter);
+                    let allowed = ["config", "commands/#", "errors"].contains(&rest);
+                    assert!(allowed, "subscription to {filter} is not on the access list");
+                }
+            }
+            Packet::Publish(publish) => self.publish(now, conn, publish),
+            Packet::PubAck(id) => {
+                if self.owed.remove(&id) {
+                    self.configs_acknowledged += 1;
+                }
+            }
+            Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_)
+            | Packet::Unsubscribe { .. }
+            | Packet::PingReq
+            | Packet::Disconnect => {}
+            Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck(_) | Packet::PingResp => {
+                panic!("the device sends a packet of a server")
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Now, conn: ConnId, publish: Publish) {
+        let Publish { topic, payload, qos, retain, dup, id } = publish;
+        let rest = topic.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(&topic);
+        let allowed = rest == "state" || rest.starts_with("events/");
+        assert!(allowed, "publish on {topic} is not on the access list");
+        assert!(
+            !retain && qos == Qos::AtLeastOnce,
+            "{topic}: a device publishes at QoS 1 and retains nothing"
+        );
+        if let Some(id) = id {
+            self.unacknowledged.insert(id);
+            self.most_unacknowledged = self.most_unacknowledged.max(self.unacknowledged.len());
+        }
+        let payload: Value = serde_json::from_slice(&payload).expect("the device sends JSON");
+        if !dup {
+            self.validate(rest, &payload);
+        }
+        let (at, run, topic) = (now.at.0, self.run, rest.to_owned());
+        self.emitted.push(Emitted { at, run, conn, topic, payload, duplicate: dup });
+    }
+
+    fn validate(&self, topic: &str, payload: &Value) {
+        let mut document = payload.clone();
+        if topic == "state"
+            && let Some(members) = document.as_object_mut()
+        {
+            members.retain(|name, _| !self.own_blocks.contains(name));
+        }
+        let folder = topic.strip_prefix("events/");
+        let name = match folder {
+            None => "state".to_owned(),
+            Some(folder) if FOLDERS.contains(&folder) => format!("events_{folder}"),
+            Some(_) => {
+                assert!(payload.get("timestamp").is_some(), "an event without a timestamp: {payload}");
+                return;
+            }
+        };
+        if let Err(findings) = upstream::validate(&name, &document) {
+            let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
+            panic!("{topic} does not fit its schema: {}\n{payload}", findings.join("; "));
+        }
+    }
+
+    /// Bytes the device is given.
+    pub(super) fn received(&mut self, conn: ConnId, bytes: &[u8]) {
+        if self.down.as_ref().is_none_or(|(own, _)| *own != conn) {
+            self.down = Some((conn, BytesMut::new()));
+        }
+        let Some((_, buffer)) = &mut self.down else { return };
+        buffer.extend_from_slice(bytes);
+        while let Ok(Some(packet)) = wire::decode(buffer, wire::MAX_REMAINING) {
+            match packet {
+                Packet::Publish(Publish { topic, id: Some(id), dup: false, .. })
+                    if topic.strip_prefix(&self.prefix) == Some("/config") =>
+                {
+                    self.configs_delivered += 1;
+                    self.owed.insert(id);
+                }
+                Packet::PubAck(id) => drop(self.unacknowledged.remove(&id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// What comes from now on no broker has sent.
+    pub(super) fn forget_downstream(&mut self) {
+        self.down = None;
+    }
+}

@@ -1,0 +1,217 @@
+//! The cloud's hand: a client of the broker that may do everything. It publishes configs and commands, receives
+//! what the device publishes, and writes the device's start back into the config as UDMIS does (§7.3).
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use device_broker::ConnId;
+use device_link::wire::{self, Connect, Packet, PacketId, Publish, Qos};
+use serde_json::{Value, json};
+use udmi_proto::UtcMillis;
+use udmi_proto::model::common::Timestamp;
+
+use super::boot::CLOUD_USER;
+use super::{Happening, World};
+
+/// The cloud's connection.
+pub(super) const CLOUD: ConnId = ConnId(0);
+/// How long UDMIS takes to write a newer start back, in milliseconds.
+const WRITE_BACK_MS: u64 = 100;
+
+/// A message of the device that has arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// Milliseconds on the monotonic clock.
+    pub at: u64,
+    /// What follows the device's prefix.
+    pub topic: String,
+    /// The message.
+    pub payload: Value,
+}
+
+/// Changes what arrives, or lets it vanish.
+struct Alter(Box<dyn FnMut(Received) -> Vec<Received>>);
+
+impl fmt::Debug for Alter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alter")
+    }
+}
+
+/// The cloud.
+#[derive(Debug)]
+pub struct Cloud {
+    prefix: String,
+    buffer: BytesMut,
+    next_id: PacketId,
+    /// What has arrived, oldest first.
+    pub received: Vec<Received>,
+    /// The config last published with [`World::publish_config`].
+    pub config: Value,
+    /// Whether a newer start of the device is written into the config.
+    pub writes_back: bool,
+    alter: Option<Alter>,
+}
+
+impl Cloud {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            buffer: BytesMut::new(),
+            next_id: PacketId::FIRST,
+            received: Vec::new(),
+            config: Value::Null,
+            writes_back: false,
+            alter: None,
+        }
+    }
+
+    /// Seeds a fault: every message of the device goes through `alter` before anybody sees it.
+    pub fn alter(&mut self, alter: impl FnMut(Received) -> Vec<Received> + 'static) {
+        self.alter = Some(Alter(Box::new(alter)));
+    }
+
+    /// Messages on one topic.
+    pub fn on<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Received> + 'a {
+        self.received.iter().filter(move |message| message.topic == topic)
+    }
+
+    /// The state that arrived last.
+    #[must_use]
+    pub fn state(&self) -> Option<&Value> {
+        self.on("state").next_back().map(|message| &message.payload)
+    }
+
+    /// A member of the state that arrived last, by its JSON pointer.
+    #[must_use]
+    pub fn state_at(&self, pointer: &str) -> Option<&Value> {
+        self.state()?.pointer(pointer)
+    }
+}
+
+/// Applies a merge patch (RFC 7396): null deletes.
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Some(members) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (name, value) in members {
+        if value.is_null() {
+            target.as_object_mut().map(|object| object.remove(name));
+        } else {
+            merge(&mut target[name.as_str()], value);
+        }
+    }
+}
+
+impl World {
+    pub(super) fn join_cloud(&mut self) {
+        self.broker.open(CLOUD, self.at);
+        let connect = Connect {
+            client_id: "cloud".into(),
+            clean_session: true,
+            keep_alive: 0,
+            will: None,
+            username: Some(CLOUD_USER.into()),
+            password: Some(Bytes::new()),
+        };
+        self.cloud_sends(&Packet::Connect(connect));
+        let prefix = &self.cloud.prefix;
+        let filters = ["state", "events/#"].map(|topic| (format!("{prefix}/{topic}"), Qos::AtLeastOnce));
+        self.cloud_sends(&Packet::Subscribe { id: PacketId::FIRST, filters: filters.into() });
+        self.serve();
+    }
+
+    fn cloud_sends(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        wire::encode(packet, &mut bytes).expect("the cloud's packets are valid");
+        self.broker.bytes(CLOUD, &bytes, self.at);
+    }
+
+    /// The wall clock as a timestamp of whole seconds.
+    #[must_use]
+    pub fn timestamp(&self) -> String {
+        timestamp(self.now().utc)
+    }
+
+    /// Publishes anything on a topic under the device's prefix at QoS 1.
+    pub fn publish(&mut self, topic: &str, payload: impl AsRef<[u8]>, retain: bool) {
+        let topic = format!("{}/{topic}", self.cloud.prefix);
+        self.cloud.next_id = self.cloud.next_id.next();
+        let (id, payload) = (self.cloud.next_id, payload.as_ref());
+        let mut bytes = BytesMut::new();
+        wire::encode_publish(&topic, payload, Qos::AtLeastOnce, retain, false, Some(id), &mut bytes)
+            .expect("the cloud's messages are valid");
+        self.broker.bytes(CLOUD, &bytes, self.at);
+        self.serve();
+    }
+
+    /// Publishes a whole config, retained.
+    pub fn publish_config(&mut self, config: &Value) {
+        self.cloud.config = config.clone();
+        self.publish("config", config.to_string(), true);
+    }
+
+    /// Merges a patch into the config, stamps it unless the patch does, and publishes it, retained.
+    pub fn configure(&mut self, patch: &Value) {
+        let mut config = self.cloud.config.clone();
+        merge(&mut config, &json!({ "timestamp": self.timestamp(), "version": "1.5.7" }));
+        merge(&mut config, patch);
+        self.publish_config(&config);
+    }
+
+    pub(super) fn cloud_received(&mut self, bytes: &[u8]) {
+        self.cloud.buffer.extend_from_slice(bytes);
+        while let Some(packet) =
+            wire::decode(&mut self.cloud.buffer, wire::MAX_REMAINING).expect("the broker sends MQTT")
+        {
+            let Packet::Publish(Publish { topic, payload, id, .. }) = packet else { continue };
+            if let Some(id) = id {
+                self.cloud_sends(&Packet::PubAck(id));
+            }
+            let topic = topic.strip_prefix(&format!("{}/", self.cloud.prefix)).unwrap_or(&topic).to_owned();
+            let payload = serde_json::from_slice(&payload).unwrap_or(Value::Null);
+            let received = Received { at: self.at, topic, payload };
+            let arrived = match &mut self.cloud.alter {
+                Some(Alter(alter)) => alter(received),
+                None => vec![received],
+            };
+            for received in arrived {
+                self.note_start(&received);
+                self.cloud.received.push(received);
+            }
+        }
+    }
+
+    /// §7.3: a newer start in a state goes into the config, if that has an `operation`.
+    fn note_start(&mut self, received: &Received) {
+        if !self.cloud.writes_back || received.topic != "state" {
+            return;
+        }
+        let start = received.payload.pointer("/system/operation/last_start").and_then(Value::as_str);
+        let (Some(start), Some(operation)) = (start, self.cloud.config.pointer("/system/operation")) else {
+            return;
+        };
+        if operation.get("last_start").and_then(Value::as_str).is_none_or(|known| known < start) {
+            self.schedule(WRITE_BACK_MS, Happening::WriteBack { last_start: start.to_owned() });
+        }
+    }
+
+    /// Same content, same timestamp, newer start.
+    pub(super) fn write_back(&mut self, last_start: &str) {
+        let mut config = self.cloud.config.clone();
+        merge(&mut config, &json!({ "system": { "operation": { "last_start": last_start } } }));
+        if config != self.cloud.config {
+            self.publish_config(&config);
+        }
+    }
+}
+
+/// A moment as a timestamp of whole seconds.
+#[must_use]
+fn timestamp(utc: UtcMillis) -> String {
+    Timestamp::from_millis_whole_seconds(utc.0).as_str().to_owned()
+}

@@ -1,0 +1,462 @@
+//! The simulated world: a device, a broker, the network between them, a store, a plant and the cloud's hand,
+//! all under one virtual clock. Equal setups and equal calls give equal runs, bit for bit.
+//!
+//! The world watches while it runs: it panics when the device publishes or subscribes outside of what the
+//! access list of §1.5 allows, when a message does not fit its schema, when the device breaks a rule of the
+//! port, or when it keeps on asking to be called without time passing.
+
+mod boot;
+mod check;
+mod cloud;
+mod network;
+mod plant;
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use device_broker::{Broker, Output};
+use device_link::trace::Recorder;
+use device_link::transcript::Transcript;
+use udmi_proto::{
+    Action, Closed, ConnId, Device, Event, ExitReason, HookId, Instant, Key, Limits, Notice, Now, Settings,
+    StoreId, Udmi, UtcMillis,
+};
+
+pub use check::{Emitted, Watch};
+pub use cloud::{Cloud, Received, merge};
+pub use network::{Cut, Opens, Weather};
+pub use plant::{Answer, Asked, Plant};
+
+use cloud::CLOUD;
+use network::{Direction, Network};
+
+/// Where the monotonic clock of a world starts, in milliseconds.
+const BIRTH: u64 = 10_000;
+/// Calls of the device at one moment, beyond which it is held to be spinning.
+const SPINNING: u32 = 10_000;
+
+/// What a world is made from.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The device.
+    pub settings: Settings,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Seeds the device and the network.
+    pub seed: u64,
+    /// The wall clock at the start.
+    pub utc: UtcMillis,
+    /// How the plant answers.
+    pub plant: Plant,
+    /// How the network is.
+    pub weather: Weather,
+    /// Milliseconds from a store's request to its answer; a crash before loses the value.
+    pub store_ms: u64,
+    /// Milliseconds after which a device that asked for a restart runs again; none leaves it stopped.
+    pub restart_ms: Option<u64>,
+    /// Filters under the device's prefix that the broker refuses, such as `commands/#`.
+    pub refused: Vec<String>,
+    /// Whether each call is recorded as a trace.
+    pub records: bool,
+    /// The width of the transcript, if one is kept.
+    pub transcript: Option<usize>,
+}
+
+impl Setup {
+    /// A world in good weather around a device of these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            limits: Limits::default(),
+            seed: 1,
+            utc: UtcMillis(1_772_359_200_000), // 2026-03-01T10:00:00Z
+            plant: Plant::default(),
+            weather: Weather::default(),
+            store_ms: 1,
+            restart_ms: None,
+            refused: Vec::new(),
+            records: false,
+            transcript: None,
+        }
+    }
+}
+
+/// Something that happens at its time.
+#[derive(Debug)]
+enum Happening {
+    /// For the device, if it is still the same run.
+    Device { run: u32, event: Event },
+    /// A connection has reached the broker.
+    Reached { link: u64 },
+    /// Bytes have reached the broker.
+    Bytes { link: u64, bytes: Bytes },
+    /// A connection's end has reached the broker.
+    Lost { link: u64 },
+    /// A value is safe.
+    Stored { run: u32, id: StoreId, key: Key, value: Option<Bytes> },
+    /// The device starts (again).
+    Boot,
+    /// The cloud puts a newer start into the config (§7.3).
+    WriteBack { last_start: String },
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    setup: Setup,
+    at: u64,
+    utc_ahead: i64,
+    calendar: BTreeMap<(u64, u64), Happening>,
+    next_entry: u64,
+    device: Option<Device>,
+    run: u32,
+    broker: Broker,
+    network: Network,
+    /// How the plant answers.
+    pub plant: Plant,
+    /// The cloud's hand.
+    pub cloud: Cloud,
+    /// What the device emitted.
+    pub watch: Watch,
+    store: BTreeMap<Key, Bytes>,
+    /// Whether the next stores fail.
+    pub store_fails: bool,
+    open_stores: BTreeSet<StoreId>,
+    open_hooks: BTreeSet<HookId>,
+    notices: Vec<Notice>,
+    exits: Vec<ExitReason>,
+    traces: Vec<Vec<String>>,
+    transcript: Option<Transcript>,
+    calls_now: (u64, u32),
+    calls: u64,
+}
+
+impl World {
+    /// A world whose device is about to start.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let mut world = Self {
+            at: BIRTH,
+            utc_ahead: setup.utc.0 - i64::try_from(BIRTH).unwrap_or(0),
+            calendar: BTreeMap::new(),
+            next_entry: 0,
+            device: None,
+            run: 0,
+            broker: boot::broker(&setup),
+            network: Network::new(setup.weather.clone(), setup.seed),
+            plant: setup.plant.clone(),
+            cloud: Cloud::new(&setup.settings.topic_prefix),
+            watch: Watch::new(&setup.settings),
+            store: BTreeMap::new(),
+            store_fails: false,
+            open_stores: BTreeSet::new(),
+            open_hooks: BTreeSet::new(),
+            notices: Vec::new(),
+            exits: Vec::new(),
+            traces: Vec::new(),
+            transcript: setup.transcript.map(Transcript::new),
+            calls_now: (0, 0),
+            calls: 0,
+            setup,
+        };
+        world.join_cloud();
+        world.schedule(0, Happening::Boot);
+        world
+    }
+
+    /// The moment, on both clocks.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let utc = i64::try_from(self.at).unwrap_or(i64::MAX).saturating_add(self.utc_ahead);
+        Now { at: Instant(self.at), utc: UtcMillis(utc) }
+    }
+
+    /// Moves the wall clock by so many milliseconds and leaves the other alone.
+    pub fn step_wall(&mut self, milliseconds: i64) {
+        self.utc_ahead = self.utc_ahead.saturating_add(milliseconds);
+    }
+
+    /// How the network is from now on.
+    pub fn weather(&mut self) -> &mut Weather {
+        &mut self.network.weather
+    }
+
+    /// The running device, if there is one.
+    #[must_use]
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
+    }
+
+    /// What the application was told, oldest first.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// How runs ended, oldest first.
+    #[must_use]
+    pub fn exits(&self) -> &[ExitReason] {
+        &self.exits
+    }
+
+    /// Hooks invoked, and neither answered nor cancelled.
+    #[must_use]
+    pub fn open_hooks(&self) -> usize {
+        self.open_hooks.len()
+    }
+
+    /// Stores asked for and not answered.
+    #[must_use]
+    pub fn open_stores(&self) -> usize {
+        self.open_stores.len()
+    }
+
+    /// How often the device was called.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Whether the device has a transport that both ends believe in.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.network.is_linked()
+    }
+
+    /// The traces so far, one for each run, if they are recorded.
+    #[must_use]
+    pub fn traces(&self) -> &[Vec<String>] {
+        &self.traces
+    }
+
+    /// The transcript since it was last taken.
+    pub fn take_transcript(&mut self) -> String {
+        self.transcript.as_mut().map(Transcript::take).unwrap_or_default()
+    }
+
+    /// Lets so many milliseconds pass.
+    pub fn advance(&mut self, milliseconds: u64) {
+        let end = self.at.saturating_add(milliseconds);
+        while self.next_time().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.at = end;
+    }
+
+    /// Lets time pass until `done`, at most so many milliseconds; tells whether it came to that.
+    pub fn run_until(&mut self, milliseconds: u64, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.at.saturating_add(milliseconds);
+        loop {
+            if done(self) {
+                return true;
+            }
+            match self.next_time() {
+                Some(at) if at <= end => self.step(),
+                Some(_) | None => {
+                    self.at = end;
+                    return done(self);
+                }
+            }
+        }
+    }
+
+    /// Something happens to the device from outside of the world.
+    pub fn give(&mut self, event: Event) {
+        self.call(event);
+    }
+
+    /// The application wants something.
+    pub fn command(&mut self, command: udmi_proto::Command) {
+        self.watch.saw_command(&command);
+        self.call(Event::Command(command));
+    }
+
+    /// Bytes from the broker's end of the device's connection that no broker has sent.
+    pub fn inject(&mut self, bytes: Bytes) {
+        if let Some(conn) = self.network.conn() {
+            self.watch.forget_downstream();
+            self.call(Event::Received { conn, bytes });
+        }
+    }
+
+    /// The connection breaks at once, for both ends.
+    pub fn drop_link(&mut self) {
+        if let Some((conn, link)) = self.network.cut() {
+            self.lose(conn, link, Closed::Reset);
+        }
+    }
+
+    fn lose(&mut self, conn: ConnId, link: u64, why: Closed) {
+        let run = self.run;
+        self.schedule(0, Happening::Lost { link });
+        self.schedule(0, Happening::Device { run, event: Event::Closed { conn, why } });
+    }
+
+    fn next_time(&self) -> Option<u64> {
+        let due = self.calendar.first_key_value().map(|((at, _), _)| *at);
+        let device = self.device.as_ref().and_then(Device::deadline).map(|at| at.0);
+        [due, device, self.broker.deadline()].into_iter().flatten().min().map(|at| at.max(self.at))
+    }
+
+    /// Does the one next thing: what is in the calendar before deadlines of the same moment.
+    fn step(&mut self) {
+        let Some(at) = self.next_time() else { return };
+        self.at = at;
+        if self.calendar.first_key_value().is_some_and(|((due, _), _)| *due <= at) {
+            if let Some((_, happening)) = self.calendar.pop_first() {
+                self.happen(happening);
+            }
+        } else if self.broker.deadline().is_some_and(|due| due <= at) {
+            self.broker.tick(at);
+            self.serve();
+        } else {
+            self.call(Event::Tick);
+        }
+    }
+
+    fn schedule(&mut self, after: u64, happening: Happening) {
+        self.schedule_at(self.at.saturating_add(after), happening);
+    }
+
+    fn schedule_at(&mut self, at: u64, happening: Happening) {
+        self.next_entry += 1;
+        self.calendar.insert((at.max(self.at), self.next_entry), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Device { run, event } if run == self.run => self.deliver(event),
+            Happening::Reached { link } => {
+                self.broker.open(device_broker::ConnId(link), self.at);
+                self.serve();
+            }
+            Happening::Bytes { link, bytes } => {
+                self.broker.bytes(device_broker::ConnId(link), &bytes, self.at);
+                self.serve();
+            }
+            Happening::Lost { link } => {
+                self.broker.closed(device_broker::ConnId(link));
+                self.serve();
+            }
+            Happening::Stored { run, id, key, value } => {
+                let ok = !self.store_fails;
+                if run == self.run {
+                    if ok {
+                        match value {
+                            Some(value) => drop(self.store.insert(key, value)),
+                            None => drop(self.store.remove(&key)),
+                        }
+                    }
+                    self.call(Event::Stored { id, ok });
+                }
+            }
+            Happening::Boot => self.boot(),
+            Happening::WriteBack { last_start } => self.write_back(&last_start),
+            Happening::Device { .. } => {} // for a run that is over
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        match &event {
+            Event::Received { conn, .. } if !self.network.delivers(*conn) => return,
+            Event::Opened { conn } if !self.network.opened(*conn) => return,
+            Event::Received { conn, bytes } => self.watch.received(*conn, bytes),
+            Event::Closed { conn, .. } => self.network.forget(*conn),
+            _ => {}
+        }
+        self.call(event);
+    }
+
+    /// One call of the device, and all that follows from it.
+    fn call(&mut self, event: Event) {
+        let now = self.now();
+        let Some(device) = &mut self.device else { return };
+        self.calls += 1;
+        self.calls_now =
+            if self.calls_now.0 == self.at { (self.at, self.calls_now.1 + 1) } else { (self.at, 1) };
+        assert!(self.calls_now.1 < SPINNING, "the device spins: {:?}", device.wake_reason());
+        match &event {
+            Event::HookDone { id, .. } => drop(self.open_hooks.remove(id)),
+            Event::Stored { id, .. } => drop(self.open_stores.remove(id)),
+            _ => {}
+        }
+        let recorder = self.setup.records.then(|| Recorder::<Udmi>::event(now, &event));
+        let shown = self.transcript.is_some().then(|| event.clone());
+        device.handle(now, event);
+        let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
+        self.record(recorder, shown.as_ref(), &actions);
+        self.perform(actions.into());
+    }
+
+    fn record(&mut self, recorder: Option<Recorder<Udmi>>, event: Option<&Event>, actions: &[Action]) {
+        let now = self.now();
+        let Some(device) = &self.device else { return };
+        let (deadline, wake) = (device.deadline(), device.wake_reason());
+        if let (Some(recorder), Some(trace)) = (recorder, self.traces.last_mut()) {
+            trace.push(recorder.finish(actions, deadline, wake));
+        }
+        if let Some(transcript) = &mut self.transcript {
+            transcript.call(now, event, actions, deadline, wake.as_ref());
+        }
+    }
+
+    fn perform(&mut self, mut actions: VecDeque<Action>) {
+        let sends = actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
+        assert!(sends <= 1, "{sends} sends in one call");
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Open { conn, .. } => self.dial(conn),
+                Action::Send { conn, bytes } => {
+                    let now = self.now();
+                    self.watch.sent(now, conn, bytes.bytes());
+                    self.carry(Direction::Up, conn, bytes.bytes());
+                }
+                Action::Close { conn } => self.hang_up(conn),
+                Action::Store { id, key, value } => {
+                    assert!(self.open_stores.insert(id), "store {id} is asked for twice");
+                    let run = self.run;
+                    self.schedule(self.setup.store_ms, Happening::Stored { run, id, key, value });
+                }
+                Action::InvokeHook { id, hook } => {
+                    assert!(self.open_hooks.insert(id), "hook {id} is invoked twice");
+                    for (after, outcome) in self.plant.ask(id, hook) {
+                        let event = Event::HookDone { id, outcome };
+                        self.schedule(after, Happening::Device { run: self.run, event });
+                    }
+                }
+                Action::CancelHook { id } => {
+                    assert!(self.open_hooks.remove(&id), "hook {id} is cancelled, and is not open");
+                    self.plant.cancel(id);
+                }
+                Action::Notify(notice) => self.notices.push(notice),
+                Action::Exit(reason) => {
+                    assert!(actions.is_empty(), "exit is not the last action");
+                    self.ended(reason);
+                }
+            }
+        }
+        let limits = &self.setup.limits;
+        assert!(self.open_hooks.len() <= limits.pending_hooks, "too many hooks are open");
+        assert!(self.open_stores.len() <= limits.pending_stores, "too many stores are open");
+    }
+
+    /// Does what the broker says.
+    fn serve(&mut self) {
+        while let Some(output) = self.broker.poll() {
+            match output {
+                Output::Send { conn, bytes } => {
+                    self.broker.written(conn, bytes.len());
+                    if conn == CLOUD {
+                        self.cloud_received(&bytes);
+                    } else if let Some(own) = self.network.conn_of(conn.0) {
+                        self.carry(Direction::Down, own, &bytes);
+                    }
+                }
+                Output::Close { conn } => self.hung_up(conn.0),
+                Output::Note(_) => {}
+            }
+        }
+    }
+}

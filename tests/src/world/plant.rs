@@ -1,0 +1,140 @@
+//! The plant: what answers the device's hooks, and when.
+
+use std::collections::BTreeMap;
+
+use udmi_proto::{Command, Hook, HookId, Outcome, Reading, Value};
+
+/// How a hook is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done after so many milliseconds.
+    Ok(u64),
+    /// It fails after so many milliseconds.
+    Failed(u64),
+    /// The value is refused after so many milliseconds.
+    Invalid(u64),
+    /// Nobody answers.
+    Never,
+    /// It is done after so many milliseconds, and once more as long after.
+    Twice(u64),
+    /// Whoever steers the world answers.
+    ByHand,
+}
+
+/// A hook that waits to be answered by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Which invocation.
+    pub id: HookId,
+    /// What is asked.
+    pub hook: Hook,
+}
+
+/// The plant.
+#[derive(Clone, Debug)]
+pub struct Plant {
+    /// How writes are answered, unless a point has an answer of its own.
+    pub writes: Answer,
+    /// How writes to these points are answered.
+    pub writes_to: BTreeMap<String, Answer>,
+    /// How reads are answered.
+    pub reads: Answer,
+    /// How everything else is answered.
+    pub others: Answer,
+    /// Values by point: pushed at every start, and told when read.
+    pub values: BTreeMap<String, Value>,
+    waiting: Vec<Asked>,
+    asked: Vec<Hook>,
+}
+
+impl Default for Plant {
+    /// Answers everything at once.
+    fn default() -> Self {
+        Self {
+            writes: Answer::Ok(0),
+            writes_to: BTreeMap::new(),
+            reads: Answer::Ok(0),
+            others: Answer::Ok(0),
+            values: BTreeMap::new(),
+            waiting: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+}
+
+impl Plant {
+    /// Every hook so far, oldest first.
+    #[must_use]
+    pub fn asked(&self) -> &[Hook] {
+        &self.asked
+    }
+
+    /// Takes the hook that waits to be answered by hand, by its number.
+    pub fn take(&mut self, number: &str) -> Option<Asked> {
+        let at = self.waiting.iter().position(|asked| asked.id.to_string().trim_start_matches('#') == number);
+        at.map(|at| self.waiting.remove(at))
+    }
+
+    /// What a read of this hook tells.
+    #[must_use]
+    pub fn done(&self, hook: &Hook) -> Outcome {
+        match hook {
+            Hook::ReadPoints { wanted } => {
+                let reading = |point: &String| match self.values.get(point) {
+                    Some(value) => Reading::Value(value.clone()),
+                    None => Reading::Failed("no sensor".into()),
+                };
+                let points = wanted.polled.iter().chain(&wanted.computed);
+                Outcome::Values { values: points.map(|point| (point.clone(), reading(point))).collect() }
+            }
+            Hook::Metrics => Outcome::Metrics(udmi_proto::model::events::SystemMetrics {
+                mem_total_mb: Some(64.0),
+                mem_free_mb: Some(12.5),
+                ..udmi_proto::model::events::SystemMetrics::default()
+            }),
+            Hook::WritePoint { .. }
+            | Hook::ReleasePoint { .. }
+            | Hook::Lifecycle { .. }
+            | Hook::Command { .. } => Outcome::Done,
+        }
+    }
+
+    pub(super) fn first_values(&self) -> Vec<Command> {
+        if self.values.is_empty() {
+            Vec::new()
+        } else {
+            vec![Command::SetPoints { values: self.values.clone() }]
+        }
+    }
+
+    /// The answers to a hook, each with its delay in milliseconds.
+    pub(super) fn ask(&mut self, id: HookId, hook: Hook) -> Vec<(u64, Outcome)> {
+        self.asked.push(hook.clone());
+        let answer = match &hook {
+            Hook::WritePoint { point, .. } | Hook::ReleasePoint { point } => {
+                self.writes_to.get(point).unwrap_or(&self.writes)
+            }
+            Hook::ReadPoints { .. } => &self.reads,
+            Hook::Metrics | Hook::Lifecycle { .. } | Hook::Command { .. } => &self.others,
+        };
+        match answer.clone() {
+            Answer::Ok(after) => vec![(after, self.done(&hook))],
+            Answer::Failed(after) => vec![(after, Outcome::Failed { message: "the bus is silent".into() })],
+            Answer::Invalid(after) => vec![(after, Outcome::Invalid { message: "out of reach".into() })],
+            Answer::Never => Vec::new(),
+            Answer::Twice(after) => vec![(after, self.done(&hook)), (after * 2, self.done(&hook))],
+            Answer::ByHand => {
+                self.waiting.push(Asked { id, hook });
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn cancel(&mut self, id: HookId) {
+        self.waiting.retain(|asked| asked.id != id);
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.waiting.clear();
+    }
+}
