@@ -83,8 +83,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     if arguments.until_input_ends {
         stop_on_end_of_input(wake)?;
     }
-    let server = Server::start(config(arguments, address, tap))
-        .map_err(|error| refused(&error, address))?;
+    let server = Server::start(config(arguments, address, tap)).map_err(|error| refused(&error, address))?;
     announce(output, server.address())?;
     serve(&wakeups, messages, output);
     server.stop().map_err(|error| Failure::new(format!("the broker's data could not be saved: {error}")))?;
@@ -99,13 +98,7 @@ fn config(arguments: Arguments, address: SocketAddr, tap: Option<SyncSender<Note
         .users
         .iter()
         .fold(users, |users, account| users.with(&account.name, &account.password, Access::all()));
-    Config {
-        address,
-        users,
-        tap,
-        save: arguments.data.map(|path| Save { path, every }),
-        ..Config::default()
-    }
+    Config { address, users, tap, save: arguments.data.map(|path| Save { path, every }), ..Config::default() }
 }
 
 fn announce(output: &Output, address: SocketAddr) -> Result<(), Failure> {

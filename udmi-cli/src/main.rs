@@ -2,7 +2,11 @@
 
 mod broker;
 mod cloud;
+mod difference;
+mod init;
 mod output;
+mod sample;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -43,6 +47,8 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Broker(broker::Arguments),
+    Watch(watch::Arguments),
+    Init(init::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +63,7 @@ fn main() -> ExitCode {
 fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::Broker(arguments) => broker::run(arguments, output),
+        Command::Watch(arguments) => watch::run(arguments, output),
+        Command::Init(arguments) => init::run(arguments, output),
     }
 }
