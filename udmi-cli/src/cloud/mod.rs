@@ -9,12 +9,15 @@ mod topics;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use device_link::{ConnectSpec, Endpoint, Now, Secret, Topic};
 use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use udmi_host::tls::TlsConfig;
 use udmi_proto::model::common::Timestamp;
 use udmi_std::driver::{Application, Driver, Link};
@@ -59,6 +62,7 @@ pub(crate) struct Cloud {
     /// Heard while something else was waited for; at most [`WAITING_MAX`].
     kept: VecDeque<Heard>,
     dropped: Arc<AtomicU64>,
+    stopping: Arc<AtomicBool>,
     registry: Registry,
     publishes: u64,
 }
@@ -110,7 +114,8 @@ impl Cloud {
         driver.tls = reach.tls;
         let link = driver.start().map_err(|error| CloudError::Start(error.to_string()))?;
         let (kept, registry) = (VecDeque::new(), reach.registry);
-        let mut cloud = Self { link, notices, kept, dropped, registry, publishes: 0 };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut cloud = Self { link, notices, kept, dropped, stopping, registry, publishes: 0 };
         cloud.wait_until_ready(&endpoint, patience)?;
         Ok(cloud)
     }
@@ -227,6 +232,22 @@ impl Cloud {
         }
     }
 
+    /// Leaves in order when the user wants an end; whoever waits then gets [`CloudError::Stopped`].
+    pub(crate) fn stop_on_signals(&self) -> Result<(), CloudError> {
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).map_err(|error| CloudError::Start(error.to_string()))?;
+        let (link, stopping) = (self.link.clone(), self.stopping.clone());
+        let wait = move || {
+            if signals.forever().next().is_some() {
+                stopping.store(true, Ordering::Relaxed);
+                // Refused only if the run has ended already.
+                let _ = link.send_last(Command::Leave);
+            }
+        };
+        let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait);
+        thread.map(drop).map_err(|error| CloudError::Start(error.to_string()))
+    }
+
     /// How many messages were dropped because the user was busy.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -234,13 +255,17 @@ impl Cloud {
 
     fn notice(&mut self, deadline: Option<Instant>) -> Result<Option<Notice>, CloudError> {
         let Some(deadline) = deadline else {
-            return self.notices.recv().map(Some).map_err(|_| CloudError::Ended);
+            return self.notices.recv().map(Some).map_err(|_| self.end());
         };
         match self.notices.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(notice) => Ok(Some(notice)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(CloudError::Ended),
+            Err(RecvTimeoutError::Disconnected) => Err(self.end()),
         }
+    }
+
+    fn end(&self) -> CloudError {
+        if self.stopping.load(Ordering::Relaxed) { CloudError::Stopped } else { CloudError::Ended }
     }
 
     fn keep(&mut self, heard: Heard) {
@@ -335,6 +360,8 @@ pub(crate) enum CloudError {
         /// The last state that came after the config, if any.
         last: Option<Value>,
     },
+    /// The user wanted an end.
+    Stopped,
     /// The run has ended by itself, which is a defect.
     Ended,
 }
@@ -354,6 +381,7 @@ impl fmt::Display for CloudError {
             Self::NotAcknowledged { patience, .. } => {
                 write!(f, "no state with the config's timestamp as last_config in {}", Seconds(*patience))
             }
+            Self::Stopped => f.write_str("stopped"),
             Self::Ended => f.write_str("the connection's thread has broken down"),
         }
     }
@@ -372,6 +400,7 @@ impl From<CloudError> for Failure {
             CloudError::Start(_)
             | CloudError::NotPublished(_)
             | CloudError::Timeout(_)
+            | CloudError::Stopped
             | CloudError::Ended => return Self::new(&error),
         };
         Self::new(&error).hint(hint)
