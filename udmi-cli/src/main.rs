@@ -2,10 +2,14 @@
 
 mod broker;
 mod cloud;
+mod config;
 mod difference;
 mod init;
 mod output;
+mod replay;
 mod sample;
+mod text;
+mod trace;
 mod watch;
 
 use std::process::ExitCode;
@@ -48,6 +52,9 @@ struct CommandLine {
 enum Command {
     Broker(broker::Arguments),
     Watch(watch::Arguments),
+    Config(config::Arguments),
+    Trace(trace::Arguments),
+    Replay(replay::Arguments),
     Init(init::Arguments),
 }
 
@@ -64,6 +71,9 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
+        Command::Config(arguments) => config::run(arguments, output),
+        Command::Trace(arguments) => trace::run(arguments, output),
+        Command::Replay(arguments) => replay::run(arguments, output),
         Command::Init(arguments) => init::run(arguments, output),
     }
 }

@@ -9,18 +9,18 @@ use serde_json::Value;
 /// The largest JSON file that is read, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Reads a file.
+/// Reads a file of at most so many bytes.
 ///
 /// # Errors
 /// One line that names the file.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{}: cannot be read: {error}", path.display());
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("{}: larger than {FILE_BYTES_MAX} bytes", path.display()));
+    File::open(path).map_err(failed)?.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("{}: larger than {bytes_max} bytes", path.display()));
     }
-    String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8; expected JSON", path.display()))
+    String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))
 }
 
 /// Reads JSON that may have `//` comments.

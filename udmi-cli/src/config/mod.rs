@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
 
 /// The config from a file.
 fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
-    let text = text::read(path).map_err(Failure::usage)?;
+    let text = text::read(path, text::FILE_BYTES_MAX).map_err(Failure::usage)?;
     let document = text::parse(&text).map_err(|why| Failure::usage(format!("{}:{why}", path.display())))?;
     match document {
         Value::Object(config) => Ok(config),
