@@ -3,9 +3,11 @@
 mod broker;
 mod cloud;
 mod config;
+mod device;
 mod difference;
 mod init;
 mod output;
+mod plant;
 mod replay;
 mod sample;
 mod text;
@@ -50,6 +52,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Device(device::Arguments),
     Broker(broker::Arguments),
     Watch(watch::Arguments),
     Config(config::Arguments),
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
+        Command::Device(arguments) => device::run(arguments, output),
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),

@@ -84,7 +84,7 @@ impl ReachArguments {
 }
 
 /// Reads `mqtt://host[:port]`, `mqtts://host[:port]`, where an IPv6 address stands in brackets.
-fn endpoint(text: &str) -> Result<Endpoint, String> {
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
     let (transport, rest, usual) = match text.split_once("://") {
         Some(("mqtt" | "tcp", rest)) => (Transport::Tcp, rest, 1883),
         Some(("mqtts" | "ssl", rest)) => (Transport::Tls, rest, 8883),

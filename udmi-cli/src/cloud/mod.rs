@@ -24,7 +24,7 @@ use udmi_std::driver::{Application, Driver, Link};
 
 use crate::output::Failure;
 
-pub(crate) use arguments::ReachArguments;
+pub(crate) use arguments::{ReachArguments, endpoint};
 pub(crate) use dialect::Message;
 use dialect::{CloudSide, Command, Notice};
 pub(crate) use topics::{Kind, Registry};

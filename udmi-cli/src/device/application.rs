@@ -1,0 +1,65 @@
+//! The plant as the application of a device.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use udmi_host::metrics::Metrics;
+use udmi_proto::model::events::SystemMetrics;
+use udmi_proto::{Category, Command, Hook, Level, Notice, Outcome, Udmi};
+use udmi_std::driver::Application;
+
+use super::notices::Notices;
+use crate::plant::{Alarm, Plant, Written};
+
+/// Answers for a plant, and prints what the device tells.
+pub(super) struct PlantApplication {
+    pub(super) plant: Plant,
+    pub(super) born: Instant,
+    /// The folder whose file system the metrics tell of.
+    pub(super) folder: PathBuf,
+    pub(super) notices: Notices,
+    /// Hands a command to the device.
+    pub(super) say: Box<dyn FnMut(Command) + Send>,
+}
+
+impl Application<Udmi> for PlantApplication {
+    fn answer(&mut self, hook: Hook) -> Outcome {
+        let now = self.born.elapsed();
+        match hook {
+            Hook::WritePoint { point, value } => match self.plant.write(&point, &value, now) {
+                Written::Taken => Outcome::Done,
+                Written::Invalid(why) => Outcome::Invalid { message: why.to_owned() },
+                Written::Failed(why) => Outcome::Failed { message: why.to_owned() },
+            },
+            Hook::ReleasePoint { point } => {
+                self.plant.release(&point);
+                Outcome::Done
+            }
+            Hook::ReadPoints { wanted } => self.read(&wanted.polled, now),
+            Hook::Metrics => Outcome::Metrics(self.metrics()),
+            Hook::Lifecycle { .. } | Hook::Command { .. } => Outcome::Unhandled,
+        }
+    }
+
+    fn hear(&mut self, notice: Notice) {
+        self.notices.print(&notice);
+    }
+}
+
+impl PlantApplication {
+    fn read(&mut self, names: &[String], now: Duration) -> Outcome {
+        let values = self.plant.read(names, now);
+        for Alarm { point, raised } in self.plant.take_alarms() {
+            let (level, what) = if raised { (Level::WARNING, "raised") } else { (Level::NOTICE, "cleared") };
+            let message = format!("Point {point}: alarm {what}");
+            (self.say)(Command::Log { level, category: Category::device("alarm"), message, detail: None });
+        }
+        Outcome::Values { values }
+    }
+
+    fn metrics(&self) -> SystemMetrics {
+        let Metrics { mem_total_mb, mem_free_mb, store_total_mb, store_free_mb, system_load } =
+            Metrics::measure(&self.folder);
+        SystemMetrics { mem_total_mb, mem_free_mb, store_total_mb, store_free_mb, system_load }
+    }
+}

@@ -1,0 +1,199 @@
+//! `udmi device`: a simulated device of a site model.
+
+mod application;
+mod connection;
+mod notices;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use device_link::Endpoint;
+use udmi_host::site::{Device, DeviceClass, SiteModel};
+use udmi_proto::exit_code;
+
+use crate::cloud;
+use crate::output::{Failure, Output};
+
+const AFTER_HELP: &str = "\
+The device's points come from the site model: numbers wander within baseline and tolerance, switches change
+rarely, and a value set by the cloud is shown as `updating` for --write-seconds before it is in force.
+What the device remembers (its restart count) is kept in --state-dir.
+
+Examples:
+  udmi device --site site --device AHU-1                      as the site model says
+  udmi device --site site --device AHU-1 --endpoint mqtt://127.0.0.1:1883
+                                                              at a plain broker, without credentials
+
+Exit codes:
+  0    stopped by Ctrl-C, SIGTERM or the cloud (mode `shutdown`)
+  1    the device could not start
+  2    the command line or the site model cannot be used
+  192  the cloud wants a restart: start it again
+  193  the cloud wants it to stay stopped, or another instance has taken over";
+
+/// Run a simulated device of a site model
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The site model: its folder, or its cloud_iot_config.json
+    #[arg(long, value_name = "DIR")]
+    site: PathBuf,
+    /// The device, such as AHU-1
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// The broker: mqtt://HOST[:PORT], or mqtts:// with TLS; without, that of the site model
+    #[arg(long, value_name = "URL", value_parser = cloud::endpoint)]
+    endpoint: Option<Endpoint>,
+    /// The registry in client id and topics, /r/REGISTRY/d/DEVICE; without, that of the site model
+    #[arg(long)]
+    registry: Option<String>,
+    /// The MQTT client id
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// What the device's topics begin with; ends with its id
+    #[arg(long, value_name = "PREFIX")]
+    topic_prefix: Option<String>,
+    /// The user name
+    #[arg(long, visible_alias = "user", value_name = "NAME")]
+    username: Option<String>,
+    /// The password; other users of this machine can see it, so rather use --password-file
+    #[arg(long, requires = "username", conflicts_with = "password_file")]
+    password: Option<String>,
+    /// A file whose first line is the password
+    #[arg(long, requires = "username", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Trust only the issuers in this file
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The client certificate
+    #[arg(long, requires = "key", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The client certificate's private key
+    #[arg(long, requires = "cert", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The serial number; without, that of the site model
+    #[arg(long, value_name = "NUMBER")]
+    serial: Option<String>,
+    /// Where the device remembers; without, a folder in the user's state folder or ./.udmi
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// How it runs: threads, or a single thread on a bare socket
+    #[arg(long, value_enum, default_value_t)]
+    runtime: Runtime,
+    /// Seconds that a write takes until it is in force
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = write_seconds)]
+    write_seconds: f64,
+    /// Record the run in this file, for `udmi trace` and `udmi replay`
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Make wandering values and identifiers repeatable
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stop when standard input ends, so that a device does not outlive who started it
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
+}
+
+/// What a device runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Runtime {
+    /// Blocking threads
+    #[default]
+    Std,
+    /// One thread, one non-blocking socket
+    Bare,
+}
+
+/// Runs the device until it is stopped, or the cloud stops it.
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let site = SiteModel::open(&arguments.site).map_err(|error| {
+        Failure::usage(&error).hint("`udmi init site` writes a small site model to begin with")
+    })?;
+    let device = find(&site, arguments.device.as_deref())?;
+    explain_class(&site, &device, output)?;
+    let plan = connection::plan(&arguments, &site, &device)?;
+    let run = run::Run {
+        store: arguments.state_dir.unwrap_or_else(|| state_folder(&site, &device)),
+        plan,
+        pointset: device.metadata.pointset,
+        write: Duration::from_secs_f64(arguments.write_seconds),
+        trace: arguments.trace,
+        seed: arguments.seed,
+        until_input_ends: arguments.until_input_ends,
+    };
+    let reason = match arguments.runtime {
+        Runtime::Std => run.on_threads(output)?,
+        Runtime::Bare => run.on_a_bare_socket(output)?,
+    };
+    Ok(ExitCode::from(exit_code(reason)))
+}
+
+fn find(site: &SiteModel, id: Option<&str>) -> Result<Device, Failure> {
+    let known = || match site.device_list() {
+        Ok(list) if !list.ids.is_empty() => format!("the site has {}", list.ids.join(", ")),
+        Ok(_) | Err(_) => format!("the site in {} has no devices", site.folder().display()),
+    };
+    let Some(id) = id.or(site.chosen_device()) else {
+        return Err(Failure::usage("which device is not said").hint(format!("say --device; {}", known())));
+    };
+    site.device(id).map_err(|error| {
+        let failure = Failure::usage(&error);
+        if site.folder().join("devices").join(id).is_dir() { failure } else { failure.hint(known()) }
+    })
+}
+
+/// A device of a class that has no connection of its own is refused.
+fn explain_class(site: &SiteModel, device: &Device, output: &Output) -> Result<(), Failure> {
+    match device.class {
+        DeviceClass::Direct => {}
+        DeviceClass::Gateway => {
+            let proxies = device.proxy_ids.join(", ");
+            output.remark(format!(
+                "{} runs as itself; the devices behind it ({proxies}) are not served",
+                device.id
+            ));
+        }
+        DeviceClass::Proxied => {
+            let gateway = device.gateway_id.as_deref().unwrap_or("its gateway");
+            let problem = format!(
+                "{} is proxied: {gateway} speaks for it, and proxied devices are not served yet",
+                device.id
+            );
+            return Err(Failure::usage(problem)
+                .hint(format!("run a direct device or a gateway of {}", site.registry())));
+        }
+        DeviceClass::Virtual => {
+            let problem = format!("{} is virtual: it has no connection of its own", device.id);
+            return Err(Failure::usage(problem)
+                .hint("a device that connects has cloud.auth_type in its metadata, such as \"ES256\""));
+        }
+    }
+    Ok(())
+}
+
+/// In the user's state folder, else here.
+fn state_folder(site: &SiteModel, device: &Device) -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_STATE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    match base {
+        Some(base) => base.join("udmi").join(folder_name(&site.registry())).join(&device.id),
+        None => PathBuf::from(".udmi").join(&device.id),
+    }
+}
+
+/// A registry as the name of a folder, which cannot lead elsewhere.
+fn folder_name(registry: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_~".contains(c) { c } else { '_' };
+    registry.chars().map(safe).collect()
+}
+
+fn write_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=50.0).contains(&seconds) => Ok(seconds),
+        Ok(_) | Err(_) => Err("expected a number of seconds from 0 to 50".to_owned()),
+    }
+}

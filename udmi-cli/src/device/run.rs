@@ -1,0 +1,184 @@
+//! Runs a device on threads or on a bare socket, until it ends.
+
+use std::fs::File;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use device_link::ExitReason;
+use device_link::trace::Header;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use udmi_host::store::{FileStore, Store as _};
+use udmi_proto::model::metadata::Pointset;
+use udmi_proto::{Command, Settings, Source, Udmi};
+use udmi_std::bare::Bare;
+use udmi_std::driver::{Driver, Link, TraceOutput};
+
+use super::application::PlantApplication;
+use super::connection::Plan;
+use super::notices::Notices;
+use crate::output::{Failure, Output};
+use crate::plant::Plant;
+
+/// How long a bare device sleeps at most before it looks whether it is to stop.
+const LOOK_AROUND: Duration = Duration::from_millis(250);
+/// The plant is a little ahead of what the state says, so that a value that is `applied` can be read.
+const AHEAD: f64 = 0.9;
+/// The exit code of a process that a second signal ends at once.
+const IMPATIENT: i32 = 130;
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) plan: Plan,
+    pub(super) pointset: Option<Pointset>,
+    pub(super) write: Duration,
+    pub(super) store: PathBuf,
+    pub(super) trace: Option<PathBuf>,
+    pub(super) seed: Option<u64>,
+    pub(super) until_input_ends: bool,
+}
+
+impl Run {
+    /// On blocking threads.
+    pub(super) fn on_threads(self, output: &Output) -> Result<ExitReason, Failure> {
+        let until_input_ends = self.until_input_ends;
+        let reached: Arc<OnceLock<Link<Udmi>>> = Arc::default();
+        let link = reached.clone();
+        // A command that finds no room is an alarm less in the log.
+        let say = move |command| {
+            let _ = link.get().map(|link| link.send(command));
+        };
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
+        let link = self.driver(Box::new(say), output)?.start().map_err(Failure::new)?;
+        let _ = reached.set(link.clone()); // nobody else sets it
+        let stopped = link.clone();
+        spawn("signals", move || {
+            if signals.forever().next().is_some() {
+                stop(&stopped);
+                signals.forever().next();
+                signal_hook::low_level::exit(IMPATIENT);
+            }
+        })?;
+        if until_input_ends {
+            let stopped = link.clone();
+            spawn("input", move || {
+                wait_for_end_of_input();
+                stop(&stopped);
+            })?;
+        }
+        let _ = link.send(Command::Ready); // refused only if the run has ended already
+        Ok(link.wait())
+    }
+
+    /// On this thread alone.
+    pub(super) fn on_a_bare_socket(self, output: &Output) -> Result<ExitReason, Failure> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order the second signal finds the flag set by the first.
+            flag::register_conditional_shutdown(signal, IMPATIENT, stopping.clone())
+                .map_err(|error| no_signals(&error))?;
+            flag::register(signal, stopping.clone()).map_err(|error| no_signals(&error))?;
+        }
+        if self.until_input_ends {
+            let stopping = stopping.clone();
+            spawn("input", move || {
+                wait_for_end_of_input();
+                stopping.store(true, Ordering::Relaxed);
+            })?;
+        }
+        let said: Arc<Mutex<Vec<Command>>> = Arc::default();
+        let queue = said.clone();
+        let say = move |command| queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        let mut device = Bare::start(self.driver(Box::new(say), output)?).map_err(Failure::new)?;
+        device.command(Command::Ready);
+        let mut stopped = false;
+        loop {
+            if let Some(reason) = device.turn(LOOK_AROUND) {
+                return Ok(reason);
+            }
+            let commands = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
+            commands.into_iter().for_each(|command| device.command(command));
+            if stopping.load(Ordering::Relaxed) && !stopped {
+                stopped = true;
+                device.command(Command::Stop { reason: ExitReason::Shutdown });
+            }
+        }
+    }
+
+    fn driver(self, say: Box<dyn FnMut(Command) + Send>, output: &Output) -> Result<Driver<Udmi>, Failure> {
+        let settings = simulated(self.plan.settings, self.write);
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let store = open_store(&self.store, output)?;
+        let application = PlantApplication {
+            plant: Plant::new(self.pointset.as_ref(), seed, self.write.mul_f64(AHEAD)),
+            born: Instant::now(),
+            folder: self.store,
+            notices: Notices::new(output, settings.endpoint.to_string()),
+            say,
+        };
+        let trace = self.trace.map(|path| trace_output(&path, settings.clone())).transpose()?;
+        let dialect = Udmi::new(settings).map_err(Failure::usage)?;
+        let mut driver = Driver::new(dialect, application);
+        driver.store = Box::new(store);
+        driver.tls = self.plan.tls;
+        driver.seed = seed;
+        driver.trace = trace;
+        Ok(driver)
+    }
+}
+
+/// All points are asked for, and writes show as `updating` for as long as the plant takes.
+fn simulated(mut settings: Settings, write: Duration) -> Settings {
+    for model in settings.points.values_mut() {
+        model.source = Source::Polled;
+    }
+    settings.options.minimum_updating_ms = u64::try_from(write.as_millis()).unwrap_or(u64::MAX);
+    settings.options.metrics_hook = true;
+    settings
+}
+
+fn open_store(folder: &Path, output: &Output) -> Result<FileStore, Failure> {
+    let unusable = |error| Failure::new(error).hint("--state-dir names another folder");
+    let mut store = FileStore::open(folder).map_err(unusable)?;
+    store.load_all().map_err(unusable)?;
+    for notice in store.take_notices() {
+        let kept_as = notice.kept_as.display();
+        output.remark(format!("{} could not be read ({}); it is kept as {kept_as}", notice.key, notice.why));
+    }
+    Ok(store)
+}
+
+fn trace_output(path: &Path, settings: Settings) -> Result<TraceOutput, Failure> {
+    let file = File::create(path)
+        .map_err(|error| Failure::usage(format!("cannot write the trace {}: {error}", path.display())))?;
+    let software = concat!("udmi ", env!("CARGO_PKG_VERSION"));
+    let header = move |boot: &device_link::Boot| Header::new(software, boot.clone(), settings).line();
+    Ok(TraceOutput { header: Box::new(header), output: Box::new(file) })
+}
+
+fn stop(link: &Link<Udmi>) {
+    // Refused only if the device is about to end anyway.
+    let _ = link.send_last(Command::Stop { reason: ExitReason::Shutdown });
+}
+
+fn wait_for_end_of_input() {
+    let mut ignored = [0; 64];
+    while matches!(io::stdin().read(&mut ignored), Ok(length) if length > 0) {}
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    const STACK: usize = 64 << 10;
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK);
+    thread.spawn(work).map(drop).map_err(|error| Failure::new(format!("cannot start a thread: {error}")))
+}
+
+fn no_signals(error: &io::Error) -> Failure {
+    Failure::new(format!("signals cannot be caught: {error}"))
+}
