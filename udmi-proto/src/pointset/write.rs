@@ -8,7 +8,7 @@ use core::time::Duration;
 use device_link::{HookId, Instant};
 
 use super::changes::{Changes, entry, says};
-use super::point::{Answer, Order, Point, Writing};
+use super::point::{Answer, Order, Point, Reading, Writing};
 use crate::model::category::Category;
 use crate::model::state::ValueState;
 use crate::model::value::{SetValue, Value};
@@ -348,6 +348,9 @@ impl Writes {
                 // A computed point shows what is computed, whatever was written.
                 if point.source() != Some(Source::Computed) {
                     point.shown = Some(value.clone());
+                    if matches!(point.reading, Reading::Failed(_)) {
+                        point.reading = Reading::None; // there is a present value again
+                    }
                 }
                 Writing::Applied { value }
             }

@@ -1,0 +1,394 @@
+//! A device on a virtual clock with a scripted broker: connect, deliver configs, answer hooks, let time
+//! pass, and look at what was published.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::needless_pass_by_value, reason = "json!(..) reads better without a borrow")]
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
+use serde_json::{Value as Json, json};
+use udmi_proto::{
+    Action, Boot, Closed, Command, ConnId, Device, Endpoint, Event, ExitReason, Hook, HookId, Instant, Key,
+    Notice, Now, Outcome, PointModel, Reading, Settings, Source, Stored, Transport, Udmi, UtcMillis, Value,
+    ValueKind, Wanted,
+};
+
+/// 2026-03-01T10:00:00Z, where the wall clock of a rig starts.
+pub const BIRTH: i64 = 1_772_359_200_000;
+/// What the topics of a rig's device begin with.
+pub const PREFIX: &str = "/r/REG/d/AHU-1";
+
+/// A message the device has sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// When, in milliseconds since the rig was made.
+    pub at: u64,
+    /// What follows the prefix of the topic and its slash.
+    pub topic: String,
+    pub payload: Json,
+}
+
+/// A device with its broker and its application.
+#[derive(Debug)]
+pub struct Rig {
+    pub device: Device,
+    pub now: Now,
+    conn: Option<ConnId>,
+    outbound: BytesMut,
+    next_packet: PacketId,
+    sent: Vec<Sent>,
+    hooks: Vec<(HookId, Hook)>,
+    cancelled: Vec<HookId>,
+    notices: Vec<Notice>,
+    /// What the device has stored.
+    pub store: BTreeMap<Key, Bytes>,
+    /// How the run ended.
+    pub exit: Option<ExitReason>,
+    /// Whether QoS 1 publishes of the device are acknowledged at once.
+    pub acknowledge: bool,
+}
+
+/// Settings of a device without points.
+pub fn settings() -> Settings {
+    let endpoint = Endpoint { host: "localhost".into(), port: 1883, transport: Transport::Tcp };
+    Settings::new("AHU-1", endpoint, PREFIX, PREFIX)
+}
+
+/// The same with points.
+pub fn settings_with(points: &[(&str, PointModel)]) -> Settings {
+    let points = points.iter().map(|(name, model)| ((*name).to_owned(), model.clone())).collect();
+    Settings { points, ..settings() }
+}
+
+/// A pushed point that may hold any value and may not be written.
+pub fn pushed() -> PointModel {
+    PointModel::default()
+}
+
+pub fn polled() -> PointModel {
+    PointModel { source: Source::Polled, ..PointModel::default() }
+}
+
+pub fn computed() -> PointModel {
+    PointModel { source: Source::Computed, ..PointModel::default() }
+}
+
+/// A writable number in a range.
+pub fn writable(minimum: f64, maximum: f64) -> PointModel {
+    let kind = ValueKind::Number { minimum: Some(minimum), maximum: Some(maximum) };
+    PointModel { writable: true, kind: Some(kind), ..PointModel::default() }
+}
+
+/// The RFC 3339 text of a moment in milliseconds since the rig's birth, cut to whole seconds.
+pub fn time(millis: i64) -> String {
+    udmi_proto::model::common::Timestamp::from_millis_whole_seconds(BIRTH + millis).as_str().to_owned()
+}
+
+impl Rig {
+    pub fn new(settings: Settings) -> Self {
+        Self::with_store(settings, BTreeMap::new())
+    }
+
+    /// A device that finds what an earlier run has stored.
+    pub fn with_store(settings: Settings, store: BTreeMap<Key, Bytes>) -> Self {
+        let now = Now { at: Instant(1000), utc: UtcMillis(BIRTH) };
+        let mut boot = Boot::new(now, 7);
+        boot.stored =
+            store.iter().map(|(key, value)| Stored { key: key.clone(), value: value.clone() }).collect();
+        let device = Device::new(boot, Udmi::new(settings).expect("valid settings"));
+        let mut rig = Self {
+            device,
+            now,
+            conn: None,
+            outbound: BytesMut::new(),
+            next_packet: PacketId::FIRST,
+            sent: Vec::new(),
+            hooks: Vec::new(),
+            cancelled: Vec::new(),
+            notices: Vec::new(),
+            store,
+            exit: None,
+            acknowledge: true,
+        };
+        rig.drain();
+        rig
+    }
+
+    /// A connected device with these points, and values for none.
+    pub fn connected(points: &[(&str, PointModel)]) -> Self {
+        let mut rig = Self::new(settings_with(points));
+        rig.connect();
+        rig
+    }
+
+    /// Answers the pending attempt: transport up, CONNACK, SUBACK for all.
+    pub fn connect(&mut self) {
+        let conn = self.conn.expect("the device has asked for a connection");
+        self.handle(Event::Opened { conn });
+        self.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
+    }
+
+    /// Loses the link.
+    pub fn disconnect(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.handle(Event::Closed { conn, why: Closed::Reset });
+        }
+    }
+
+    /// Delivers a config; `timestamp` (now) and `version` are added if missing.
+    pub fn config(&mut self, mut config: Json) {
+        let now = time(self.now.utc.0 - BIRTH);
+        let members = config.as_object_mut().expect("a config is an object");
+        members.entry("timestamp").or_insert(json!(now));
+        members.entry("version").or_insert(json!("1.5.7"));
+        self.deliver("config", config.to_string().as_bytes());
+    }
+
+    /// Delivers a config with this pointset block.
+    pub fn pointset(&mut self, block: Json) {
+        self.config(json!({ "pointset": block }));
+    }
+
+    /// Delivers a message on a topic below the prefix, at QoS 1.
+    pub fn deliver(&mut self, topic: &str, payload: &[u8]) {
+        let id = self.next_packet;
+        self.next_packet = id.next();
+        self.receive(&Packet::Publish(wire::Publish {
+            topic: format!("{PREFIX}/{topic}"),
+            payload: Bytes::copy_from_slice(payload),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            dup: false,
+            id: Some(id),
+        }));
+    }
+
+    /// A packet from the broker.
+    pub fn receive(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        wire::encode(packet, &mut bytes).expect("a valid packet");
+        let conn = self.conn.expect("a connection");
+        self.handle(Event::Received { conn, bytes: bytes.freeze() });
+    }
+
+    /// Lets time pass; every deadline on the way is met to the millisecond.
+    pub fn advance(&mut self, millis: u64) {
+        let end = self.now.at.0 + millis;
+        while let Some(deadline) = self.device.deadline().filter(|deadline| deadline.0 <= end) {
+            self.pass(deadline.0 - self.now.at.0);
+            self.handle(Event::Tick);
+        }
+        self.pass(end - self.now.at.0);
+        self.handle(Event::Tick);
+    }
+
+    /// Lets time pass without anybody looking, as in a suspended machine.
+    pub fn stall(&mut self, millis: u64) {
+        self.pass(millis);
+        self.handle(Event::Tick);
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now.at.0 += millis;
+        self.now.utc.0 += i64::try_from(millis).expect("a short time");
+    }
+
+    pub fn command(&mut self, command: Command) {
+        self.handle(Event::Command(command));
+    }
+
+    pub fn set(&mut self, point: &str, value: impl Into<Value>) {
+        self.command(Command::SetPoint { point: point.into(), value: value.into() });
+    }
+
+    pub fn answer(&mut self, id: HookId, outcome: Outcome) {
+        self.handle(Event::HookDone { id, outcome });
+    }
+
+    /// Answers a read.
+    pub fn answer_values(&mut self, id: HookId, values: &[(&str, Reading)]) {
+        let values = values.iter().map(|(name, reading)| ((*name).to_owned(), reading.clone())).collect();
+        self.answer(id, Outcome::Values { values });
+    }
+
+    /// The only hook invoked since the last look; a write of this value to this point.
+    pub fn expect_write(&mut self, point: &str, value: impl Into<Value>) -> HookId {
+        let (id, hook) = self.only_hook();
+        assert_eq!(hook, Hook::WritePoint { point: point.into(), value: value.into() });
+        id
+    }
+
+    /// The only hook invoked since the last look; a release of this point.
+    pub fn expect_release(&mut self, point: &str) -> HookId {
+        let (id, hook) = self.only_hook();
+        assert_eq!(hook, Hook::ReleasePoint { point: point.into() });
+        id
+    }
+
+    /// The only hook invoked since the last look; a read.
+    pub fn expect_read(&mut self) -> (HookId, Wanted) {
+        let (id, hook) = self.only_hook();
+        let Hook::ReadPoints { wanted } = hook else { panic!("expected a read, found {hook:?}") };
+        (id, wanted)
+    }
+
+    fn only_hook(&mut self) -> (HookId, Hook) {
+        let mut hooks = self.hooks();
+        assert_eq!(hooks.len(), 1, "{hooks:?}");
+        hooks.remove(0)
+    }
+
+    /// Hooks invoked since the last look.
+    pub fn hooks(&mut self) -> Vec<(HookId, Hook)> {
+        std::mem::take(&mut self.hooks)
+    }
+
+    /// Hooks cancelled since the last look.
+    pub fn cancelled(&mut self) -> Vec<HookId> {
+        std::mem::take(&mut self.cancelled)
+    }
+
+    /// Notices since the last look.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// All messages since the last look at them.
+    pub fn sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Messages on one topic since the last look at it.
+    pub fn sent_on(&mut self, topic: &str) -> Vec<Sent> {
+        let (wanted, rest) = self.sent.drain(..).partition(|sent| sent.topic == topic);
+        self.sent = rest;
+        wanted
+    }
+
+    /// States since the last look.
+    pub fn states(&mut self) -> Vec<Json> {
+        self.sent_on("state").into_iter().map(|sent| sent.payload).collect()
+    }
+
+    /// The last state since the last look, after the throttle has let all of them out: two seconds pass.
+    pub fn state(&mut self) -> Json {
+        self.advance(2000);
+        self.states().pop().expect("a state")
+    }
+
+    /// The block of the last state.
+    pub fn pointset_state(&mut self) -> Json {
+        self.state()["pointset"].clone()
+    }
+
+    /// A point in the last state.
+    pub fn point_state(&mut self, point: &str) -> Json {
+        self.state()["pointset"]["points"][point].clone()
+    }
+
+    /// Pointset events since the last look.
+    pub fn events(&mut self) -> Vec<Json> {
+        self.sent_on("events/pointset").into_iter().map(|sent| sent.payload).collect()
+    }
+
+    /// When pointset events were sent since the last look.
+    pub fn event_times(&mut self) -> Vec<u64> {
+        self.sent_on("events/pointset").into_iter().map(|sent| sent.at).collect()
+    }
+
+    /// Log entries since the last look, as category and message.
+    pub fn logs(&mut self) -> Vec<(String, String)> {
+        self.advance(1000);
+        let text = |entry: &Json, member: &str| entry[member].as_str().unwrap_or_default().to_owned();
+        self.sent_on("events/system")
+            .iter()
+            .filter_map(|sent| sent.payload["logentries"].as_array())
+            .flatten()
+            .map(|entry| (text(entry, "category"), text(entry, "message")))
+            .collect()
+    }
+
+    /// Forgets everything seen so far.
+    pub fn forget(&mut self) {
+        self.sent.clear();
+        self.hooks.clear();
+        self.cancelled.clear();
+        self.notices.clear();
+    }
+
+    pub fn handle(&mut self, event: Event) {
+        self.device.handle(self.now, event);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.device.poll() {
+            match action {
+                Action::Open { conn, .. } => {
+                    self.conn = Some(conn);
+                    self.outbound.clear();
+                }
+                Action::Send { bytes, .. } => {
+                    self.outbound.extend_from_slice(bytes.bytes());
+                    self.take_packets();
+                }
+                Action::Close { conn } => {
+                    if self.conn == Some(conn) {
+                        self.conn = None;
+                    }
+                }
+                Action::Store { id, key, value } => {
+                    match value {
+                        Some(value) => self.store.insert(key, value),
+                        None => self.store.remove(&key),
+                    };
+                    self.device.handle(self.now, Event::Stored { id, ok: true });
+                }
+                Action::InvokeHook { id, hook } => self.hooks.push((id, hook)),
+                Action::CancelHook { id } => {
+                    self.hooks.retain(|(hook, _)| *hook != id);
+                    self.cancelled.push(id);
+                }
+                Action::Notify(notice) => self.notices.push(notice),
+                Action::Exit(reason) => self.exit = Some(reason),
+            }
+        }
+    }
+
+    fn take_packets(&mut self) {
+        while let Some(packet) = wire::decode(&mut self.outbound, 1 << 24).expect("valid MQTT") {
+            match packet {
+                Packet::Publish(publish) => {
+                    self.keep(&publish);
+                    if let Some(id) = publish.id.filter(|_| self.acknowledge) {
+                        self.reply(&Packet::PubAck(id));
+                    }
+                }
+                Packet::Subscribe { id, filters } => {
+                    let codes = vec![Some(Qos::AtLeastOnce); filters.len()];
+                    self.reply(&Packet::SubAck { id, codes });
+                }
+                Packet::Unsubscribe { id, .. } => self.reply(&Packet::UnsubAck(id)),
+                Packet::PingReq => self.reply(&Packet::PingResp),
+                _ => {}
+            }
+        }
+    }
+
+    /// As [`Rig::receive`], from within the handling of actions.
+    fn reply(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        wire::encode(packet, &mut bytes).expect("a valid packet");
+        if let Some(conn) = self.conn {
+            self.device.handle(self.now, Event::Received { conn, bytes: bytes.freeze() });
+        }
+    }
+
+    fn keep(&mut self, publish: &wire::Publish) {
+        let topic = publish.topic.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
+        let topic = topic.expect("a topic of the device").to_owned();
+        let payload = serde_json::from_slice(&publish.payload).expect("JSON");
+        self.sent.push(Sent { at: self.now.at.0 - 1000, topic, payload });
+    }
+}
