@@ -47,6 +47,22 @@ pub trait Application<D: Dialect>: Send + 'static {
     fn hear(&mut self, notice: D::Notice);
 }
 
+/// Two closures: one answers, one hears.
+impl<D, A, H> Application<D> for (A, H)
+where
+    D: Dialect,
+    A: FnMut(D::Hook) -> D::Outcome + Send + 'static,
+    H: FnMut(D::Notice) + Send + 'static,
+{
+    fn answer(&mut self, hook: D::Hook) -> D::Outcome {
+        (self.0)(hook)
+    }
+
+    fn hear(&mut self, notice: D::Notice) {
+        (self.1)(notice);
+    }
+}
+
 /// A dialect whose run may live on a thread.
 pub trait Threaded:
     Dialect<
@@ -113,7 +129,7 @@ pub struct Driver<D: Dialect> {
     pub trace: Option<TraceOutput>,
 }
 
-impl<D: Threaded> Driver<D> {
+impl<D: Dialect> Driver<D> {
     /// A driver with a memory store, a seed from the operating system, default limits and no trace.
     pub fn new(dialect: D, application: impl Application<D>) -> Self {
         Self {
@@ -128,7 +144,9 @@ impl<D: Threaded> Driver<D> {
             trace: None,
         }
     }
+}
 
+impl<D: Threaded> Driver<D> {
     /// Reads the store and starts the run.
     ///
     /// # Errors

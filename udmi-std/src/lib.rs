@@ -1,10 +1,29 @@
 //! UDMI devices on blocking threads, or on one bare non-blocking socket.
+//!
+//! [`Device::builder`] is the way for applications: closures for what the cloud asks, a [`Handle`] for what the
+//! application tells. Below it, [`driver::Driver`] runs any dialect of [`device_link`] on threads, and
+//! [`bare::Bare`] runs it in the caller's own loop. Neither knows anything of what the bytes mean. Unix only.
 
+pub mod bare;
 mod clock;
+mod closures;
 mod connection;
+mod device;
 mod dial;
 pub mod driver;
 mod engine;
+mod handle;
 mod inbox;
 mod jobs;
+mod reading;
 mod trace;
+
+pub use device::{Builder, Device, StartError};
+pub use handle::{Handle, HandleError};
+pub use reading::{CommandError, IntoReading, WriteError};
+pub use udmi_host;
+pub use udmi_proto;
+pub use udmi_proto::{
+    Category, Credentials, Endpoint, ExitReason, Identity, Level, Lifecycle, Notice, Options, PointModel,
+    Reading, Secret, Settings, Transport, Value, ValueKind,
+};

@@ -1,0 +1,124 @@
+//! A UDMI device in a loop of one's own with nothing but `std::net`: `cargo run --example bare -- localhost:1883`
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use udmi_proto::{
+    Action, Boot, Closed, ConnId, Device, Endpoint, Event, Hook, Now, Outcome, PointModel, Reading, Settings,
+    Source, Transport, Udmi, UtcMillis, Value, exit_code,
+};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
+    let (host, port) = address.rsplit_once(':').ok_or("expected host:port")?;
+    let endpoint = Endpoint { host: host.into(), port: port.parse()?, transport: Transport::Tcp };
+    let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
+    let polled = PointModel { source: Source::Polled, ..PointModel::default() };
+    settings.points.insert("uptime".into(), polled);
+    settings.points.insert("setpoint".into(), PointModel { writable: true, ..PointModel::default() });
+
+    let started = Instant::now();
+    let device = Device::new(Boot::new(now(started), u64::from(std::process::id())), Udmi::new(settings)?);
+    std::process::exit(Loop { device, started, socket: None }.run().into());
+}
+
+struct Loop {
+    device: Device,
+    started: Instant,
+    socket: Option<(ConnId, TcpStream)>,
+}
+
+impl Loop {
+    fn run(&mut self) -> u8 {
+        let mut buffer = [0; 4096];
+        loop {
+            // Rule 2: do what the device says, in order, until it says nothing more.
+            while let Some(action) = self.device.poll() {
+                if let Action::Exit(reason) = action {
+                    return exit_code(reason);
+                }
+                let answer = self.perform(action);
+                answers.extend(answer);
+            }
+            // Rule 3: sleep until the deadline or the next event.
+            let at = now(self.started).at;
+            let sleep = self.device.deadline().map_or(Duration::from_secs(10), |deadline| deadline.since(at));
+            let event = self.wait(sleep.max(Duration::from_millis(1)), &mut buffer);
+            // Rule 1: hand in what happened, with the time.
+            self.device.handle(now(self.started), event);
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Open { conn, to } => match connect(&to) {
+                Ok(socket) => {
+                    self.socket = Some((conn, socket));
+                    Some(Event::Opened { conn })
+                }
+                Err(_) => Some(Event::Closed { conn, why: Closed::Refused }),
+            },
+            Action::Send { conn, bytes } => {
+                let (_, socket) = self.socket.as_mut().filter(|(own, _)| *own == conn)?;
+                socket.write_all(bytes.bytes()).is_err().then_some(Event::Closed { conn, why: Closed::Reset })
+            }
+            Action::Close { conn } => {
+                self.socket.take_if(|(own, _)| *own == conn);
+                None
+            }
+            Action::Store { id, .. } => Some(Event::Stored { id, ok: false }), // nothing to keep it in
+            Action::InvokeHook { id, hook } => Some(Event::HookDone { id, outcome: self.answer(hook) }),
+            Action::Notify(notice) => {
+                println!("{notice:?}");
+                None
+            }
+            Action::CancelHook { .. } | Action::Exit(_) => None,
+        }
+    }
+
+    fn answer(&self, hook: Hook) -> Outcome {
+        match hook {
+            Hook::WritePoint { point, value } => {
+                println!("{point} := {value}");
+                Outcome::Done
+            }
+            Hook::ReadPoints { .. } => {
+                let uptime = Value::number(self.started.elapsed().as_secs_f64()).unwrap_or_default();
+                Outcome::Values { values: BTreeMap::from([("uptime".into(), Reading::Value(uptime))]) }
+            }
+            _ => Outcome::Unhandled,
+        }
+    }
+
+    fn wait(&mut self, sleep: Duration, buffer: &mut [u8]) -> Event {
+        let Some((conn, socket)) = &mut self.socket else {
+            std::thread::sleep(sleep);
+            return Event::Tick;
+        };
+        let conn = *conn;
+        match socket.set_read_timeout(Some(sleep)).and_then(|()| socket.read(buffer)) {
+            Ok(0) => Event::Closed { conn, why: Closed::Eof },
+            Ok(count) => Event::Received { conn, bytes: buffer[..count].to_vec().into() },
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Event::Tick,
+            Err(_) => Event::Closed { conn, why: Closed::Reset },
+        }
+    }
+}
+
+fn connect(to: &Endpoint) -> std::io::Result<TcpStream> {
+    let address = (to.host.as_str(), to.port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    let socket = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    socket.set_nodelay(true)?;
+    socket.set_write_timeout(Some(Duration::from_secs(20)))?;
+    Ok(socket)
+}
+
+fn now(started: Instant) -> Now {
+    let utc = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now {
+        at: udmi_proto::Instant(started.elapsed().as_millis() as u64),
+        utc: UtcMillis(utc.as_millis() as i64),
+    }
+}

@@ -1,0 +1,229 @@
+//! The application's closures as the answers to the core's hooks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use udmi_host::metrics::Metrics;
+use udmi_proto::model::events::SystemMetrics;
+use udmi_proto::{Hook, Lifecycle, Notice, Outcome, Reading, Udmi, Value, Wanted};
+
+use crate::driver::Application;
+use crate::reading::{CommandError, WriteError};
+
+type Write = Box<dyn FnMut(&str, &Value) -> Result<(), WriteError> + Send>;
+type WritePoint = Box<dyn FnMut(&Value) -> Result<(), WriteError> + Send>;
+type Release = Box<dyn FnMut(&str) -> Result<(), WriteError> + Send>;
+type Poll = Box<dyn FnMut() -> Option<Reading> + Send>;
+type PollAll = Box<dyn FnMut() -> BTreeMap<String, Reading> + Send>;
+type Compute = Box<dyn FnMut(&BTreeMap<String, Value>) -> Option<Reading> + Send>;
+type OnCommand = Box<dyn FnMut(&str, &str) -> Result<(), CommandError> + Send>;
+type OnLifecycle = Box<dyn FnMut(Lifecycle) -> Result<(), String> + Send>;
+type OnBlock = Box<dyn FnMut(Option<&str>) + Send>;
+type OnNotice = Box<dyn FnMut(&Notice) + Send>;
+
+/// All closures of an application. One that panics has failed, and the device goes on.
+#[derive(Default)]
+pub(crate) struct Closures {
+    pub(crate) write: Option<Write>,
+    pub(crate) write_point: BTreeMap<String, WritePoint>,
+    pub(crate) release: Option<Release>,
+    pub(crate) poll: BTreeMap<String, Poll>,
+    pub(crate) poll_all: Option<PollAll>,
+    pub(crate) computed: BTreeMap<String, Compute>,
+    pub(crate) command: Option<OnCommand>,
+    pub(crate) lifecycle: Option<OnLifecycle>,
+    pub(crate) blocks: BTreeMap<String, OnBlock>,
+    pub(crate) notice: Option<OnNotice>,
+}
+
+impl Application<Udmi> for Closures {
+    fn answer(&mut self, hook: Hook) -> Outcome {
+        match hook {
+            Hook::WritePoint { point, value } => self.write(&point, &value),
+            Hook::ReleasePoint { point } => match &mut self.release {
+                Some(release) => written(guarded(|| release(&point))),
+                None => Outcome::Done,
+            },
+            Hook::ReadPoints { wanted } => Outcome::Values { values: self.read(wanted) },
+            Hook::Metrics => Outcome::Metrics(measure()),
+            Hook::Lifecycle { action } => match &mut self.lifecycle {
+                Some(lifecycle) => done(guarded(|| lifecycle(action))),
+                None => Outcome::Unhandled,
+            },
+            Hook::Command { name, payload } => match &mut self.command {
+                Some(command) => commanded(guarded(|| command(&name, &payload))),
+                None => Outcome::Unhandled,
+            },
+        }
+    }
+
+    fn hear(&mut self, notice: Notice) {
+        // The panic was printed; there is nobody else to tell.
+        if let Notice::Block { name, content } = &notice
+            && let Some(block) = self.blocks.get_mut(name)
+        {
+            let _ = guarded(|| block(content.as_ref().map(udmi_proto::Json::as_str)));
+        }
+        if let Some(hear) = &mut self.notice {
+            let _ = guarded(|| hear(&notice));
+        }
+    }
+}
+
+impl Closures {
+    /// Without a closure for it, a write has succeeded.
+    fn write(&mut self, point: &str, value: &Value) -> Outcome {
+        if let Some(write) = self.write_point.get_mut(point) {
+            return written(guarded(|| write(value)));
+        }
+        match &mut self.write {
+            Some(write) => written(guarded(|| write(point, value))),
+            None => Outcome::Done,
+        }
+    }
+
+    fn read(&mut self, wanted: Wanted) -> BTreeMap<String, Reading> {
+        let Wanted { polled, computed, mut known } = wanted;
+        let mut values = self.poll(&polled);
+        for (name, reading) in &values {
+            match reading {
+                Reading::Value(value) => drop(known.insert(name.clone(), value.clone())),
+                Reading::Failed(_) => drop(known.remove(name)),
+            }
+        }
+        for name in computed {
+            let Some(compute) = self.computed.get_mut(&name) else { continue };
+            if let Some(reading) = guarded(|| compute(&known)).unwrap_or_else(failed) {
+                values.insert(name, reading);
+            }
+        }
+        values
+    }
+
+    fn poll(&mut self, polled: &[String]) -> BTreeMap<String, Reading> {
+        let mut values = BTreeMap::new();
+        if let Some(poll_all) = &mut self.poll_all
+            && polled.iter().any(|name| !self.poll.contains_key(name))
+        {
+            match guarded(poll_all) {
+                Ok(all) => values = all,
+                Err(why) => {
+                    values.extend(polled.iter().map(|name| (name.clone(), Reading::Failed(why.clone()))));
+                }
+            }
+            values.retain(|name, _| polled.contains(name));
+        }
+        for name in polled {
+            let Some(poll) = self.poll.get_mut(name) else { continue };
+            if let Some(reading) = guarded(poll).unwrap_or_else(failed) {
+                values.insert(name.clone(), reading);
+            }
+        }
+        values
+    }
+}
+
+impl fmt::Debug for Closures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closures").finish_non_exhaustive()
+    }
+}
+
+/// Runs a closure of the application's. Its captured state is its own affair after a panic.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("the application panicked: {}", text.unwrap_or("without a message"))
+    })
+}
+
+// One that fails in the same way as a point that cannot be read.
+#[allow(clippy::unnecessary_wraps)]
+fn failed(why: String) -> Option<Reading> {
+    Some(Reading::Failed(why))
+}
+
+fn written(result: Result<Result<(), WriteError>, String>) -> Outcome {
+    match result {
+        Ok(Ok(())) => Outcome::Done,
+        Ok(Err(WriteError::Invalid(message))) => Outcome::Invalid { message },
+        Ok(Err(WriteError::Failed(message))) | Err(message) => Outcome::Failed { message },
+    }
+}
+
+fn commanded(result: Result<Result<(), CommandError>, String>) -> Outcome {
+    match result {
+        Ok(Ok(())) => Outcome::Done,
+        Ok(Err(CommandError::Unknown)) => Outcome::Unhandled,
+        Ok(Err(CommandError::Failed(message))) | Err(message) => Outcome::Failed { message },
+    }
+}
+
+fn done(result: Result<Result<(), String>, String>) -> Outcome {
+    match result {
+        Ok(Ok(())) => Outcome::Done,
+        Ok(Err(message)) | Err(message) => Outcome::Failed { message },
+    }
+}
+
+/// The metrics of this host; of the file systems, the one of the working directory.
+fn measure() -> SystemMetrics {
+    let Metrics { mem_total_mb, mem_free_mb, store_total_mb, store_free_mb, system_load } =
+        Metrics::measure(Path::new("."));
+    SystemMetrics { mem_total_mb, mem_free_mb, store_total_mb, store_free_mb, system_load }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_point_that_panics_leaves_the_others_readable() {
+        let mut closures = Closures::default();
+        closures.poll.insert("good".into(), Box::new(|| Some(Reading::Value(Value::Integer(20)))));
+        closures.poll.insert("bad".into(), Box::new(|| panic!("bus gone")));
+        closures.computed.insert(
+            "double".into(),
+            Box::new(|known| {
+                let Some(Value::Integer(good)) = known.get("good") else { return None };
+                Some(Reading::Value(Value::Integer(good * 2)))
+            }),
+        );
+        let wanted = Wanted {
+            polled: vec!["bad".into(), "good".into()],
+            computed: vec!["double".into()],
+            known: BTreeMap::new(),
+        };
+        let values = closures.read(wanted);
+        assert_eq!(values["bad"], Reading::Failed("the application panicked: bus gone".into()));
+        assert_eq!(values["double"], Reading::Value(Value::Integer(40)));
+    }
+
+    #[test]
+    fn a_closure_of_a_point_goes_before_the_one_for_all() {
+        let mut closures = Closures {
+            write: Some(Box::new(|_, _| Err(WriteError::Invalid("all".into())))),
+            poll_all: Some(Box::new(|| {
+                [("a", 1), ("b", 2)]
+                    .map(|(name, value)| (name.to_owned(), Reading::Value(Value::Integer(value))))
+                    .into()
+            })),
+            ..Closures::default()
+        };
+        closures.write_point.insert("a".into(), Box::new(|_| Ok(())));
+        closures.poll.insert("a".into(), Box::new(|| Some(Reading::Value(Value::Integer(7)))));
+        assert_eq!(closures.write("a", &Value::Integer(1)), Outcome::Done);
+        assert_eq!(closures.write("b", &Value::Integer(1)), Outcome::Invalid { message: "all".into() });
+        let values = closures.poll(&["a".into()]);
+        assert_eq!(values, BTreeMap::from([("a".into(), Reading::Value(Value::Integer(7)))]));
+        assert_eq!(closures.poll(&["a".into(), "b".into()])["b"], Reading::Value(Value::Integer(2)));
+    }
+
+    #[test]
+    fn nobody_for_writes_means_they_succeed() {
+        assert_eq!(Closures::default().write("a", &Value::Integer(1)), Outcome::Done);
+    }
+}

@@ -1,0 +1,288 @@
+//! A UDMI device with closures, for authors of applications.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use device_link::trace::Header;
+use udmi_host::store::{MemoryStore, Store};
+use udmi_host::tls::{TlsConfig, TlsError, TlsSettings, Trust};
+use udmi_proto::{
+    Lifecycle, Limits, Notice, PointModel, Reading, Settings, SettingsError, Source, Transport, Udmi, Value,
+};
+
+use crate::closures::Closures;
+use crate::driver::{Driver, DriverError, TraceOutput};
+use crate::handle::Handle;
+use crate::reading::{CommandError, IntoReading, WriteError};
+
+/// Where a UDMI device begins: [`Device::builder`].
+#[derive(Debug)]
+pub struct Device;
+
+impl Device {
+    /// Begins a device of these settings.
+    pub fn builder(settings: Settings) -> Builder {
+        Builder {
+            settings,
+            closures: Closures::default(),
+            store: Box::new(MemoryStore::new()),
+            tls: None,
+            seed: None,
+            limits: Limits::default(),
+            trace: None,
+        }
+    }
+}
+
+/// Collects what a device needs; [`Builder::start`] starts it.
+///
+/// All closures are called on one thread of their own, one at a time. They may block, at the expense of each
+/// other but not of the connection, and they may use a [`Handle`]. One that panics has failed: the cloud is told,
+/// and the device goes on.
+#[must_use = "a builder does nothing before it is started"]
+pub struct Builder {
+    settings: Settings,
+    closures: Closures,
+    store: Box<dyn Store + Send>,
+    tls: Option<TlsSettings>,
+    seed: Option<u64>,
+    limits: Limits,
+    trace: Option<PathBuf>,
+}
+
+impl Builder {
+    /// Adds a point, or replaces what is known of it.
+    pub fn point(mut self, name: &str, model: PointModel) -> Self {
+        self.settings.points.insert(name.into(), model);
+        self
+    }
+
+    /// Remembers across restarts. Without, the device forgets its restart count and more with the process.
+    pub fn store(mut self, store: impl Store + Send + 'static) -> Self {
+        self.store = Box::new(store);
+        self
+    }
+
+    /// What to trust and who to be, for TLS endpoints. Without, the roots of the operating system are trusted.
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Seeds jitter and identifiers, for runs that are to be repeated. Without, the operating system does.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Other bounds than the default ones.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Puts values from the cloud in force, for all points without a closure of their own. Without any closure,
+    /// writes to writable points succeed and become the present value.
+    pub fn on_writeback(
+        mut self,
+        write: impl FnMut(&str, &Value) -> Result<(), WriteError> + Send + 'static,
+    ) -> Self {
+        self.closures.write = Some(Box::new(write));
+        self
+    }
+
+    /// Puts values from the cloud in force for one point.
+    pub fn on_writeback_point(
+        mut self,
+        point: &str,
+        write: impl FnMut(&Value) -> Result<(), WriteError> + Send + 'static,
+    ) -> Self {
+        self.closures.write_point.insert(point.into(), Box::new(write));
+        self
+    }
+
+    /// Gives a point back to local control when the cloud lets it go.
+    pub fn on_release(
+        mut self,
+        release: impl FnMut(&str) -> Result<(), WriteError> + Send + 'static,
+    ) -> Self {
+        self.closures.release = Some(Box::new(release));
+        self
+    }
+
+    /// Reads a point before each sample. Adds the point if need be.
+    pub fn poll<R: IntoReading>(mut self, point: &str, mut read: impl FnMut() -> R + Send + 'static) -> Self {
+        self.settings.points.entry(point.into()).or_default().source = Source::Polled;
+        self.closures.poll.insert(point.into(), Box::new(move || read().into_reading()));
+        self
+    }
+
+    /// Reads many points at once before each sample: all that have no closure of their own when the device is
+    /// started. A point left out keeps its value.
+    pub fn poll_all<N, R, M>(mut self, mut read: impl FnMut() -> M + Send + 'static) -> Self
+    where
+        N: Into<String>,
+        R: IntoReading,
+        M: IntoIterator<Item = (N, R)>,
+    {
+        let known = |(name, value): (N, R)| Some((name.into(), value.into_reading()?));
+        let read = move || -> BTreeMap<String, Reading> { read().into_iter().filter_map(known).collect() };
+        self.closures.poll_all = Some(Box::new(read));
+        self
+    }
+
+    /// Computes a point from the present values of the others before each sample. Adds the point if need be.
+    pub fn computed<R: IntoReading>(
+        mut self,
+        point: &str,
+        mut compute: impl FnMut(&BTreeMap<String, Value>) -> R + Send + 'static,
+    ) -> Self {
+        self.settings.points.entry(point.into()).or_default().source = Source::Computed;
+        self.closures.computed.insert(point.into(), Box::new(move |known| compute(known).into_reading()));
+        self
+    }
+
+    /// Takes care of commands that are none of the device's own: what follows `commands/` in the topic, and the
+    /// content.
+    pub fn on_command(
+        mut self,
+        command: impl FnMut(&str, &str) -> Result<(), CommandError> + Send + 'static,
+    ) -> Self {
+        self.settings.options.command_hook = true;
+        self.closures.command = Some(Box::new(command));
+        self
+    }
+
+    /// Is asked before the device ends because the cloud wants it so; an error prevents it.
+    pub fn on_lifecycle(
+        mut self,
+        lifecycle: impl FnMut(Lifecycle) -> Result<(), String> + Send + 'static,
+    ) -> Self {
+        self.settings.options.lifecycle_hook = true;
+        self.closures.lifecycle = Some(Box::new(lifecycle));
+        self
+    }
+
+    /// Hears all notices. Those that come while 1024 wait are left out.
+    pub fn on_notice(mut self, hear: impl FnMut(&Notice) + Send + 'static) -> Self {
+        self.closures.notice = Some(Box::new(hear));
+        self
+    }
+
+    /// Takes a top-level block of the config that is the application's own, as JSON; none if there is none.
+    pub fn on_config_block(mut self, name: &str, hear: impl FnMut(Option<&str>) + Send + 'static) -> Self {
+        if !self.settings.custom_blocks.iter().any(|known| known == name) {
+            self.settings.custom_blocks.push(name.into());
+        }
+        self.closures.blocks.insert(name.into(), Box::new(hear));
+        self
+    }
+
+    /// Whether to report memory, disc and load of the host. Off unless asked for.
+    pub fn metrics(mut self, wanted: bool) -> Self {
+        self.settings.options.metrics_hook = wanted;
+        self
+    }
+
+    /// Records the run to a file, for replay and for the eye. It has the device's whole traffic in clear, but
+    /// no password. It grows without bound; when it cannot be written any more, it ends there.
+    pub fn trace(mut self, path: impl AsRef<Path>) -> Self {
+        self.trace = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Starts the device. It connects, and reconnects, from then on by itself.
+    ///
+    /// # Errors
+    /// [`StartError`]. An unreachable or refusing broker is none: the device keeps trying.
+    pub fn start(mut self) -> Result<Handle, StartError> {
+        self.poll_the_rest();
+        let tls = self.tls_config().map_err(StartError::Tls)?;
+        let trace = self.trace_output().map_err(StartError::Trace)?;
+        let connected = Arc::new(AtomicBool::new(false));
+        let dialect = Udmi::new(self.settings).map_err(StartError::Settings)?;
+        let mut driver = Driver::new(dialect, self.closures);
+        driver.observer = Some(Box::new(watch(connected.clone())));
+        driver.store = self.store;
+        driver.tls = tls;
+        driver.seed = self.seed.unwrap_or(driver.seed);
+        driver.limits = self.limits;
+        driver.trace = trace;
+        let link = driver.start().map_err(StartError::Driver)?;
+        Ok(Handle::new(link, connected))
+    }
+
+    fn poll_the_rest(&mut self) {
+        if self.closures.poll_all.is_some() {
+            for model in self.settings.points.values_mut().filter(|model| model.source == Source::Pushed) {
+                model.source = Source::Polled;
+            }
+        }
+    }
+
+    fn tls_config(&self) -> Result<Option<TlsConfig>, TlsError> {
+        let system = TlsSettings { trust: Trust::System, identity: None };
+        let needed = match self.settings.endpoint.transport {
+            Transport::Tcp => None,
+            Transport::Tls => Some(&system),
+        };
+        self.tls.as_ref().or(needed).map(TlsConfig::new).transpose()
+    }
+
+    fn trace_output(&self) -> io::Result<Option<TraceOutput>> {
+        let Some(path) = &self.trace else { return Ok(None) };
+        let output = Box::new(File::create(path)?);
+        let settings = self.settings.clone();
+        let software = concat!("udmi-std ", env!("CARGO_PKG_VERSION"));
+        let header = Box::new(move |boot: &_| Header::new(software, Clone::clone(boot), settings).line());
+        Ok(Some(TraceOutput { header, output }))
+    }
+}
+
+/// Keeps track of whether there is a connection.
+fn watch(connected: Arc<AtomicBool>) -> impl FnMut(&Notice) {
+    move |notice| {
+        if let Notice::Connected { .. } = notice {
+            connected.store(true, Ordering::Relaxed);
+        } else if let Notice::Disconnected { .. } = notice {
+            connected.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why a device did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The settings cannot work.
+    Settings(SettingsError),
+    /// The certificates or the key cannot be used.
+    Tls(TlsError),
+    /// The trace cannot be written.
+    Trace(io::Error),
+    /// The store cannot be read, or the host gives no thread.
+    Driver(DriverError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Trace(error) => write!(f, "cannot write the trace: {error}"),
+            Self::Driver(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
