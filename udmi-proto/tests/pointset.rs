@@ -10,5 +10,7 @@ mod gates;
 mod points;
 #[path = "pointset/samples.rs"]
 mod samples;
+#[path = "pointset/walk.rs"]
+mod walk;
 #[path = "pointset/writes.rs"]
 mod writes;

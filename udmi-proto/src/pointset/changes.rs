@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::model::category::{Category, Level};
+use crate::model::category::Category;
 use crate::model::entry::Entry;
 use crate::scope::Scope;
 
@@ -24,7 +24,9 @@ pub(super) struct Changes {
     /// A value so much that it is to be told at once.
     pub(super) moved: bool,
     entries: Vec<Entry>,
+    /// How many there were beyond the bound, and the gravest of them.
     more: usize,
+    gravest: Option<Entry>,
 }
 
 impl Changes {
@@ -32,8 +34,11 @@ impl Changes {
     pub(super) fn log(&mut self, entry: Entry) {
         if self.entries.len() < LOGGED_AT_ONCE {
             self.entries.push(entry);
-        } else {
-            self.more += 1;
+            return;
+        }
+        self.more += 1;
+        if self.gravest.as_ref().is_none_or(|gravest| gravest.level < entry.level) {
+            self.gravest = Some(entry);
         }
     }
 
@@ -42,9 +47,9 @@ impl Changes {
         for entry in self.entries.drain(..) {
             sc.log_entry(entry);
         }
-        if self.more > 0 {
-            let message = format!("Points: {} further messages like these", self.more);
-            sc.log(Category::PointsetPointFailure, Level::WARNING, message);
+        if let Some(gravest) = self.gravest.take() {
+            let message = format!("{} (and {} others)", gravest.message, self.more - 1);
+            sc.log(gravest.category, gravest.level, message);
             self.more = 0;
         }
         if self.state {

@@ -348,6 +348,9 @@ impl Pointset {
             let order = order.map_or(Order::Out, |(_, order)| Order::Given(order));
             self.writes.changes.state |= point.is_in_force() != (order != Order::Out);
             point.order = order;
+            if point.told.is_none() {
+                point.note_told(); // from now on changes count, not from the first value
+            }
         }
         newcomers.extend(wanted.map(|(name, order)| (name, Point::ordered(order))));
         self.writes.changes.state |= !newcomers.is_empty();
@@ -381,7 +384,9 @@ impl Pointset {
     fn settle(&mut self, sc: &mut Scope<'_, '_>) {
         let changes = &mut self.writes.changes;
         let asked = self.block.as_ref().is_some_and(|block| block.etag.is_some());
-        if asked && !self.echo_etag && (changes.state || self.etags.current().is_none()) {
+        if !asked && changes.state {
+            self.etags = Etags::default(); // what was reported once is not the present state any more
+        } else if asked && !self.echo_etag && (changes.state || self.etags.current().is_none()) {
             self.etags.set(etag::compute(self.points.iter()), sc.now().at, sc.latch);
         }
         changes.moved = false;

@@ -300,6 +300,9 @@ impl Pointset {
     /// Publishes the values that have moved.
     fn send_partial(&mut self, sc: &mut Scope<'_, '_>) {
         self.pace.partial = None;
+        if sc.now().at < self.pace.allowed() {
+            return self.tell_moves(sc); // the limit was raised meanwhile
+        }
         if !self.points.values().any(Point::has_moved) {
             return; // moved back meanwhile
         }
@@ -316,7 +319,7 @@ impl Pointset {
         let (Some(_), Some(due)) = (self.pace.period, self.pace.due) else { return };
         let now = sc.now().at;
         let at = self.pace.allowed().max(now);
-        if due < at + self.pace.limit {
+        if due < at + self.pace.limit.max(SPACING) {
             return; // it would push the complete sample back
         }
         self.pace.partial = Some(at);

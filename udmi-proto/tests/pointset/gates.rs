@@ -130,3 +130,16 @@ fn an_echoed_etag_is_reported_as_it_came_and_not_checked() {
     assert_eq!(long.get("state_etag"), None);
     assert_eq!(long["status"]["category"], "pointset.point.invalid");
 }
+
+#[test]
+fn an_etag_of_long_ago_is_stale_even_if_none_was_asked_for_since() {
+    let mut rig = device();
+    rig.pointset(json!({"sample_rate_sec": 10, "state_etag": "x", "points": {"sp": {}}}));
+    let etag = rig.pointset_state()["state_etag"].as_str().unwrap().to_owned();
+    set_value(&mut rig, json!(60));
+    let write = rig.expect_write("sp", 60);
+    rig.answer(write, Outcome::Done);
+    let state = with_etag(&mut rig, &etag, json!(70));
+    assert_eq!(state["points"]["sp"]["value_state"], "invalid");
+    assert_eq!(rig.hooks(), []);
+}

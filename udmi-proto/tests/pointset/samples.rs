@@ -165,6 +165,19 @@ fn only_points_that_have_moved_are_in_a_partial_update() {
 }
 
 #[test]
+fn an_increment_that_comes_later_counts_from_the_value_there_is() {
+    let mut rig = device();
+    rig.pointset(json!({"sample_rate_sec": 60, "points": {"a": {}}}));
+    rig.advance(1000);
+    rig.pointset(json!({"sample_rate_sec": 60, "points": {"a": {"cov_increment": 1}}}));
+    rig.forget();
+    rig.set("a", 1);
+    assert!(rig.event_times().is_empty());
+    rig.set("a", 2);
+    assert_eq!(rig.event_times(), [1000]);
+}
+
+#[test]
 fn changes_within_the_limit_become_one_update() {
     let mut rig = device();
     rig.pointset(
