@@ -72,7 +72,10 @@ pub(crate) struct Core<D: Dialect> {
     pub(crate) session: Session<D::Tag>,
     pub(crate) up: bool,
     pub(crate) wish: Option<Wish>,
+    /// For the dialect to hear after the packet, timer or event at hand.
     pub(crate) deferred: VecDeque<Deferred<D::Tag>>,
+    /// What the dialect caused by hearing of the deferred; for the next millisecond.
+    pub(crate) postponed: VecDeque<Deferred<D::Tag>>,
     pub(crate) hooks: BTreeSet<HookId>,
     pub(crate) stores: BTreeSet<StoreId>,
     /// Where in `actions` the `Send` of this call belongs: where its first byte was written.
@@ -92,6 +95,7 @@ impl<D: Dialect> Core<D> {
             up: false,
             wish: None,
             deferred: VecDeque::new(),
+            postponed: VecDeque::new(),
             hooks: BTreeSet::new(),
             stores: BTreeSet::new(),
             send_at: None,

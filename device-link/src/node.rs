@@ -141,7 +141,7 @@ impl<D: Dialect> Node<D> {
             LinkTimer::KeepAlive => self.keep_alive(),
             LinkTimer::PingResp => self.ping_unanswered(),
             LinkTimer::Leave => self.leave(),
-            LinkTimer::Receipts => {} // `settle` delivers them
+            LinkTimer::Receipts => self.deliver_postponed(),
         }
     }
 
@@ -218,6 +218,7 @@ impl<D: Dialect> Node<D> {
                 Ok(Some(incoming)) => {
                     self.core.note_output();
                     self.on_incoming(conn, incoming);
+                    self.conclude();
                 }
                 Ok(None) => return,
                 Err(Fault::PacketTooLarge) => return self.drop_link(Down::PacketTooLarge),
@@ -232,19 +233,16 @@ impl<D: Dialect> Node<D> {
             Incoming::Message { tag, message } => {
                 if !self.is_leaving() {
                     self.with(|dialect, cx| dialect.on_message(cx, tag, view(&message)));
-                    self.deliver();
                 }
             }
             Incoming::Subscribed { tag, answer } => {
                 self.time_subscriptions();
                 self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
-                self.deliver();
             }
             Incoming::Unsubscribed => self.time_subscriptions(),
             Incoming::Acked { token } => {
                 self.core.deferred.push_back(Deferred::Receipt(token, Receipt::Acked));
                 self.with_receipts(|session, receipt| session.pump(receipt));
-                self.deliver();
             }
             Incoming::Pong => self.disarm(LinkTimer::PingResp),
             Incoming::Nothing => {}
@@ -360,46 +358,57 @@ impl<D: Dialect> Node<D> {
 
     /// Ends every call: receipts, the dialect's wish to leave, the one `Send`.
     fn settle(&mut self) {
-        self.deliver();
-        if !self.is_leaving() {
-            self.with(|dialect, cx| dialect.on_settled(cx));
-            self.deliver();
+        self.conclude();
+        self.flush();
+    }
+
+    /// Ends all that one packet or one event has caused. It is done for each packet, since how packets
+    /// share a call is an accident of the transport.
+    fn conclude(&mut self) {
+        if self.phase == Phase::Finished {
+            return;
         }
+        self.deliver();
         match self.core.wish {
             None => {}
             Some(_) if self.core.up => {
                 if self.core.session.is_quiet() {
                     self.leave();
                 } else if !self.core.timers.is_set(WakeReason::Link(LinkTimer::Leave)) {
-                    let at = self.core.now.at + self.core.limits.leave_timeout;
-                    self.core.timers.set(WakeReason::Link(LinkTimer::Leave), at);
+                    self.arm(LinkTimer::Leave, self.core.limits.leave_timeout);
                 }
             }
             // Between attempts there is nothing to leave: the next one asks the dialect anyway.
             Some(Wish::Refresh) if self.phase == Phase::Waiting => self.core.wish = None,
             Some(Wish::Refresh | Wish::Exit(_)) => self.leave(),
         }
-        self.flush();
     }
 
     /// Tells the dialect what its own calls have caused. What that causes in turn waits a millisecond, so
     /// that a dialect that answers every loss with another publish cannot hold the node for ever.
     fn deliver(&mut self) {
-        for _ in 0..self.core.deferred.len() {
-            match self.core.deferred.pop_front() {
-                Some(Deferred::Receipt(token, receipt)) => {
+        for deferred in core::mem::take(&mut self.core.deferred) {
+            match deferred {
+                Deferred::Receipt(token, receipt) => {
                     self.with(|dialect, cx| dialect.on_receipt(cx, token, receipt));
                 }
-                Some(Deferred::Refused(tag)) => {
+                Deferred::Refused(tag) => {
                     let answer = Err(SubscribeRefused::Full);
                     self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
                 }
-                None => break,
             }
         }
         if !self.core.deferred.is_empty() {
-            self.arm(LinkTimer::Receipts, Duration::ZERO);
+            self.core.postponed.append(&mut self.core.deferred);
+            if !self.core.timers.is_set(WakeReason::Link(LinkTimer::Receipts)) {
+                self.arm(LinkTimer::Receipts, Duration::ZERO);
+            }
         }
+    }
+
+    fn deliver_postponed(&mut self) {
+        self.core.deferred.append(&mut self.core.postponed);
+        self.deliver();
     }
 
     /// Carries out the wish to leave: DISCONNECT, close, then dial anew or end.
@@ -423,8 +432,8 @@ impl<D: Dialect> Node<D> {
         self.core.up = false;
         self.phase = Phase::Finished;
         self.with_receipts(|session, receipt| session.end(receipt));
-        self.deliver();
-        self.core.deferred.clear();
+        self.deliver_postponed();
+        self.core.postponed.clear();
         self.core.timers.clear();
         self.core.actions.push_back(Action::Exit(reason));
     }

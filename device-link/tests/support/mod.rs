@@ -73,18 +73,18 @@ impl<D: Dialect> World<D> {
     pub fn handle(&mut self, event: EventOf<D>) {
         let recorder = Recorder::<D>::event(self.now, &event);
         self.node.handle(self.now, event.clone());
-        self.perform(recorder, Some(event));
+        self.perform(recorder, Some(&event));
     }
 
-    fn perform(&mut self, recorder: Recorder<D>, event: Option<EventOf<D>>) {
+    fn perform(&mut self, recorder: Recorder<D>, event: Option<&EventOf<D>>) {
         let actions: Vec<_> = core::iter::from_fn(|| self.node.poll()).collect();
         let (deadline, wake) = (self.node.deadline(), self.node.wake_reason());
-        self.transcript.call(self.now, event.as_ref(), &actions, deadline, wake.as_ref());
+        self.transcript.call(self.now, event, &actions, deadline, wake.as_ref());
         self.trace.push(recorder.finish(&actions, deadline, wake));
         assert!(deadline.is_none_or(|at| at > self.now.at), "a deadline in the past would spin");
         assert!(!self.exited || actions.is_empty(), "nothing comes after Exit: {actions:?}");
         if let Some(Event::Closed { conn, .. }) = event {
-            self.alive.remove(&conn);
+            self.alive.remove(conn);
         }
         let sends = actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
         assert!(sends <= 1, "at most one Send a call: {actions:?}");

@@ -72,6 +72,8 @@ pub struct Probe {
     pub on_up: Vec<Do>,
     pub on_message: Vec<Do>,
     pub on_lost: Vec<Do>,
+    /// The most publishes that were in its outbox.
+    pub deepest: usize,
 }
 
 impl Probe {
@@ -90,6 +92,7 @@ impl Probe {
             on_up: Vec::new(),
             on_message: Vec::new(),
             on_lost: Vec::new(),
+            deepest: 0,
         }
     }
 
@@ -152,6 +155,7 @@ impl Dialect for Probe {
     }
 
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
+        self.deepest = self.deepest.max(cx.outbox_depth());
         match event {
             LinkEvent::Up { resumed } => {
                 cx.notify(Told::Up { resumed });
@@ -199,6 +203,7 @@ impl Dialect for Probe {
 
     fn on_command(&mut self, cx: &mut Cx<'_, Self>, command: Do) {
         Self::obey(cx, command);
+        self.deepest = self.deepest.max(cx.outbox_depth());
     }
 
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: String) {
