@@ -1,6 +1,7 @@
 //! The `udmi` command: a device to try things with, and tools to look at devices.
 
 mod broker;
+mod check;
 mod cloud;
 mod config;
 mod device;
@@ -56,6 +57,7 @@ enum Command {
     Broker(broker::Arguments),
     Watch(watch::Arguments),
     Config(config::Arguments),
+    Check(check::Arguments),
     Trace(trace::Arguments),
     Replay(replay::Arguments),
     Init(init::Arguments),
@@ -76,6 +78,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
+        Command::Check(arguments) => check::run(arguments, output),
         Command::Trace(arguments) => trace::run(arguments, output),
         Command::Replay(arguments) => replay::run(arguments, output),
         Command::Init(arguments) => init::run(arguments, output),

@@ -1,5 +1,6 @@
 //! JSON files as people write them: with `//` comments, and errors that name the place.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -23,15 +24,32 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))
 }
 
+/// Where a text is no JSON, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    /// From 1.
+    pub(crate) line: usize,
+    /// From 1.
+    pub(crate) column: usize,
+    /// What is wrong there.
+    pub(crate) problem: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.problem)
+    }
+}
+
 /// Reads JSON that may have `//` comments.
 ///
 /// # Errors
-/// Line and column, and what is wrong there.
-pub(crate) fn parse(text: &str) -> Result<Value, String> {
+/// [`SyntaxError`].
+pub(crate) fn parse(text: &str) -> Result<Value, SyntaxError> {
     serde_json::from_str(&without_comments(text)).map_err(|error| {
         let message = error.to_string();
         let what = message.split(" at line ").next().unwrap_or_default();
-        format!("{}:{}: not JSON: {what}", error.line(), error.column())
+        SyntaxError { line: error.line(), column: error.column(), problem: format!("not JSON: {what}") }
     })
 }
 
@@ -73,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_error_names_line_and_column_behind_comments() {
-        let error = parse("// one\n{\n  \"a\": nothing\n}").unwrap_err();
+        let error = parse("// one\n{\n  \"a\": nothing\n}").unwrap_err().to_string();
         assert!(error.starts_with("3:9: not JSON: "), "{error}");
     }
 }

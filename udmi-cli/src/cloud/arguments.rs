@@ -8,6 +8,10 @@ use udmi_host::tls::{Identity, Pem, TlsConfig, TlsSettings, Trust};
 
 use super::{Reach, Registry};
 use crate::output::Failure;
+use crate::text;
+
+/// The largest password file that is read, in bytes.
+const PASSWORD_FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// Where the broker is, who to be there, and which registry is meant.
 #[derive(Debug, clap::Args)]
@@ -22,11 +26,14 @@ pub(crate) struct ReachArguments {
     #[arg(long, value_name = "PREFIX")]
     topic_prefix: Option<String>,
     /// The user name
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-    /// The user's password
-    #[arg(long, requires = "user")]
+    #[arg(long, visible_alias = "user", value_name = "NAME")]
+    username: Option<String>,
+    /// The password; other users of this machine can see it, so rather use --password-file
+    #[arg(long, requires = "username", conflicts_with = "password_file")]
     password: Option<String>,
+    /// A file whose first line is the password
+    #[arg(long, requires = "username", value_name = "FILE")]
+    password_file: Option<PathBuf>,
     /// The MQTT client id; without, one of its own
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
@@ -45,6 +52,7 @@ impl ReachArguments {
     /// Reads the files that are named.
     pub(crate) fn reach(self, command: &str, device: Option<&str>) -> Result<Reach, Failure> {
         let tls = self.tls()?;
+        let password = self.password()?;
         let registry = match (&self.registry, &self.topic_prefix) {
             (Some(registry), _) => Registry::named(registry),
             (None, Some(prefix)) => Registry::of_prefix(prefix, device),
@@ -54,11 +62,18 @@ impl ReachArguments {
         Ok(Reach {
             endpoint: self.endpoint,
             client_id: self.client_id.unwrap_or_else(own),
-            credentials: self.user.map(|user| (user, Secret::new(self.password.unwrap_or_default()))),
+            credentials: self.username.map(|username| (username, Secret::new(password))),
             tls,
             registry,
             device: device.map(ToOwned::to_owned),
         })
+    }
+
+    /// The password; empty if none is given.
+    fn password(&self) -> Result<String, Failure> {
+        let Some(file) = &self.password_file else { return Ok(self.password.clone().unwrap_or_default()) };
+        let text = text::read(file, PASSWORD_FILE_BYTES_MAX).map_err(Failure::usage)?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 
     fn tls(&self) -> Result<Option<TlsConfig>, Failure> {

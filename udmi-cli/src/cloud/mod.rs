@@ -393,7 +393,7 @@ impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let hint = match &error {
             CloudError::Unreachable { .. } => "`udmi broker` runs one here; --endpoint names another",
-            CloudError::Refused(_) => "the broker's account needs the rights of a cloud; see --user",
+            CloudError::Refused(_) => "the broker's account needs the rights of a cloud; see --username",
             CloudError::Topic => return Self::usage(&error),
             CloudError::Registry => return Self::usage(&error).hint("say --registry or --topic-prefix"),
             CloudError::NotAcknowledged { .. } => "does the device run, and is the registry right?",
