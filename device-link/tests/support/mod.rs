@@ -72,8 +72,9 @@ impl<D: Dialect> World<D> {
     /// One call of `handle`, performed and checked.
     pub fn handle(&mut self, event: EventOf<D>) {
         let recorder = Recorder::<D>::event(self.now, &event);
-        self.node.handle(self.now, event.clone());
-        self.perform(recorder, Some(&event));
+        let seen = event.clone();
+        self.node.handle(self.now, event);
+        self.perform(recorder, Some(&seen));
     }
 
     fn perform(&mut self, recorder: Recorder<D>, event: Option<&EventOf<D>>) {
