@@ -1,5 +1,6 @@
 //! Under construction.
 
+pub mod conformance;
 pub mod model;
 pub mod toy;
 pub mod upstream;

@@ -1,0 +1,263 @@
+//! Scenarios as data.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::model::Model;
+use crate::upstream::{json_files, read_json};
+
+/// One sequence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name in the suite.
+    pub sequence: String,
+    /// What it is about, in a sentence.
+    pub about: String,
+    /// Seconds the body may take.
+    pub limit_s: u64,
+    /// The minimum log level in force at its beginning.
+    #[serde(default = "informational")]
+    pub level: i64,
+    /// Whether it also runs for devices that send no state.
+    #[serde(default)]
+    pub without_state: bool,
+    /// JSON pointers into the metadata without which it does not apply.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// The folder of events that is held against its schema, if the sequence does so; states then are, too.
+    #[serde(default)]
+    pub validates: Option<String>,
+    /// Beginnings of paths in the state that may change, besides those that always may.
+    #[serde(default)]
+    pub may_change: Vec<String>,
+    /// What happens.
+    pub steps: Vec<Step>,
+}
+
+fn informational() -> i64 {
+    200
+}
+
+/// One step of a sequence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Merges a patch into the config and waits until device and cloud are in step (§7.4).
+    Set(Value),
+    /// Puts a member of the config back as it was when the sequence began, and waits as above.
+    Restore(String),
+    /// Sends every block of the config again, and waits as above.
+    Resend,
+    /// Goes back to the config the sequence began with, and waits as above.
+    Reset,
+    /// Sends this text in place of a config; nothing is waited for.
+    Broken(String),
+    /// A member of the state comes to be as said.
+    State(Check),
+    /// An entry is logged, of this very level.
+    Logged(Log),
+    /// No such entry is logged until ten seconds after the last config was applied.
+    NotLogged(Log),
+    /// Each block is in the state if and only if it is in the config.
+    Parity,
+    /// The points of config, state and events agree (§9.6 "sanity").
+    SanePoints,
+    /// An event shows a point with this value.
+    Event {
+        /// Which point.
+        point: String,
+        /// Its value, equal in type too.
+        is: Value,
+        /// Seconds.
+        within_s: u64,
+    },
+    /// So many events come on a folder.
+    Events {
+        /// Under `events/`.
+        folder: String,
+        /// How many at least.
+        count: usize,
+    },
+    /// No event shows a text that reads as a number.
+    Numbers,
+    /// Four events come, at least one of their last two intervals being as configured (§4.5).
+    Interval {
+        /// The least seconds.
+        limit: f64,
+        /// The most.
+        rate: f64,
+    },
+    /// A write shows as under way; a device that is done already skips the sequence.
+    Updating {
+        /// Which point.
+        point: String,
+        /// The value that is written.
+        is: Value,
+        /// Seconds.
+        within_s: u64,
+    },
+    /// At most so many states come in so many seconds.
+    Quiet {
+        /// How long.
+        seconds: u64,
+        /// How many.
+        states: usize,
+    },
+    /// A member of the state, kept under a name.
+    Remember {
+        /// Where.
+        at: String,
+        /// Under which name.
+        name: String,
+    },
+    /// The config's start is later than the one kept under this name.
+    StartMoved {
+        /// The name.
+        later_than: String,
+    },
+    /// Every config delivered was acknowledged.
+    Acknowledged,
+    /// Seconds in which nothing is done.
+    Pause(u64),
+    /// Seconds more when the device sends no state.
+    PauseWithoutState(u64),
+}
+
+/// What a member of the state is to be.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Where, as a JSON pointer.
+    pub at: String,
+    /// Equal to this; null is absent.
+    #[serde(default)]
+    pub is: Option<Value>,
+    /// Equal to what the metadata have there.
+    #[serde(default)]
+    pub as_metadata: Option<String>,
+    /// Absent, or a number below this.
+    #[serde(default)]
+    pub below: Option<f64>,
+    /// A number above this.
+    #[serde(default)]
+    pub above: Option<f64>,
+    /// Absent.
+    #[serde(default)]
+    pub absent: bool,
+    /// There.
+    #[serde(default)]
+    pub present: bool,
+    /// Equal to what is kept under this name.
+    #[serde(default)]
+    pub same_as: Option<String>,
+    /// Greater than what is kept under this name: later, as a text; by one, as a number.
+    #[serde(default)]
+    pub past: Option<String>,
+    /// Equal to the timestamp of the last config.
+    #[serde(default)]
+    pub config_timestamp: bool,
+    /// Seconds after the last config is in step; none looks once.
+    #[serde(default)]
+    pub within_s: u64,
+}
+
+/// A log entry to look for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Its category.
+    pub category: String,
+    /// Its level.
+    pub level: i64,
+    /// Whether graver ones count too.
+    #[serde(default)]
+    pub or_more: bool,
+    /// Seconds it may take.
+    #[serde(default)]
+    pub within_s: u64,
+}
+
+impl Scenario {
+    /// The folder of the scenarios.
+    #[must_use]
+    pub fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+    }
+
+    /// The names of all scenarios, sorted.
+    ///
+    /// # Panics
+    /// If the folder cannot be read.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        let paths = json_files(&Self::folder()).expect("the scenarios are there");
+        paths.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    }
+
+    /// Reads a scenario for a device. In its texts, `$applied`, `$failure` and `$invalid` stand for the
+    /// target points of the metadata, `$applied_value` and so on for their values, and `$some_point` for one
+    /// of its points.
+    ///
+    /// # Panics
+    /// If there is no such scenario, or it is no scenario.
+    #[must_use]
+    pub fn load(name: &str, model: &Model) -> Self {
+        let path = Self::folder().join(format!("{name}.json"));
+        let mut text = read_json(&path).unwrap_or_else(|error| panic!("{error}"));
+        fill_in(&mut text, model);
+        serde_json::from_value(text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Why the sequence is not for this device, if it is not.
+    #[must_use]
+    pub fn does_not_apply(&self, model: &Model) -> Option<String> {
+        if model.settings.options.suppress_state && !self.without_state {
+            return Some("State testing disabled".into());
+        }
+        let missing = self.needs.iter().find(|pointer| model.metadata.pointer(pointer).is_none())?;
+        Some(format!("the metadata have no {missing}"))
+    }
+}
+
+/// Puts the names and values of a device in place of what stands for them.
+fn fill_in(value: &mut Value, model: &Model) {
+    match value {
+        Value::String(text) => match stands_for(text, model) {
+            Some(filled) => *value = filled,
+            None => *text = named(text, model),
+        },
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, model)),
+        Value::Object(members) => {
+            let old = std::mem::take(members);
+            let renamed = old.into_iter().map(|(name, mut member)| {
+                fill_in(&mut member, model);
+                (named(&name, model), member)
+            });
+            *members = renamed.collect::<Map<_, _>>();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn stands_for(text: &str, model: &Model) -> Option<Value> {
+    let kind = text.strip_prefix('$')?.strip_suffix("_value")?;
+    model.metadata.pointer(&format!("/testing/targets/{kind}/target_value")).cloned()
+}
+
+fn named(text: &str, model: &Model) -> String {
+    let mut text = text.to_owned();
+    for kind in ["applied", "failure", "invalid"] {
+        let target = model.metadata.pointer(&format!("/testing/targets/{kind}/target_point"));
+        if let Some(point) = target.and_then(Value::as_str) {
+            text = text.replace(&format!("${kind}"), point);
+        }
+    }
+    let points = model.metadata.pointer("/pointset/points").and_then(Value::as_object);
+    match points.and_then(|points| points.keys().next_back()) {
+        Some(point) => text.replace("$some_point", point),
+        None => text,
+    }
+}

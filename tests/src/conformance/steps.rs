@@ -1,0 +1,162 @@
+//! The steps of a sequence.
+
+use serde_json::Value;
+
+use super::expect;
+use super::scenario::{Check, Step};
+use super::tester::Tester;
+use super::{Progress, fail, shown};
+use crate::world::merge;
+
+/// Blocks of which the state has one if and only if the config has (§9.6 `system_last_update`).
+const PAIRED: [&str; 7] = ["system", "pointset", "alarmset", "gateway", "localnet", "discovery", "blobset"];
+/// Seconds after the last config until which an unwanted entry would count.
+const NOT_LOGGED_S: u64 = 10;
+
+impl Tester {
+    pub(super) fn step(&mut self, step: &Step) -> Progress {
+        match step {
+            Step::Set(patch) => {
+                merge(&mut self.wanted, patch);
+                self.update(false)
+            }
+            Step::Restore(pointer) => {
+                self.restore(pointer);
+                self.update(false)
+            }
+            Step::Resend => self.update(true),
+            Step::Reset => self.reset_in_steps(),
+            Step::Broken(text) => {
+                self.send_broken(text);
+                Ok(())
+            }
+            Step::State(check) => self.check_state(check),
+            Step::Logged(log) => {
+                let what = format!("log entry {} of level {}", log.category, log.level);
+                self.wait(log.within_s, &what, |tester| tester.is_logged(log))
+            }
+            Step::NotLogged(log) => self.not_logged(log),
+            Step::Parity => self.wait(10, "equal blocks in state and config", |tester| tester.is_paired()),
+            Step::SanePoints => self.sane_points(),
+            Step::Event { point, is, within_s } => self.event(point, is, *within_s),
+            Step::Events { folder, count } => self.events(folder, *count),
+            Step::Numbers => self.numbers(),
+            Step::Interval { limit, rate } => self.interval(*limit, *rate),
+            Step::Updating { point, is, within_s } => self.updating(point, is, *within_s),
+            Step::Quiet { seconds, states } => self.quiet(*seconds, *states),
+            Step::Remember { at, name } => {
+                let value = self.state_at(at).cloned();
+                let Some(value) = value else { return fail(format!("state{at} is absent")) };
+                self.memory.insert(name.clone(), value);
+                Ok(())
+            }
+            Step::StartMoved { later_than } => self.start_moved(later_than),
+            Step::Acknowledged => self.wait(180, "acknowledgement of the config", |tester| {
+                let watch = &tester.world.watch;
+                watch.configs_delivered > 0 && watch.configs_delivered == watch.configs_acknowledged
+            }),
+            Step::Pause(seconds) => self.pause(*seconds),
+            Step::PauseWithoutState(seconds) => {
+                if self.metadata.pointer("/testing/nostate") == Some(&Value::Bool(true)) {
+                    self.pause(*seconds)
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, seconds: u64) -> Progress {
+        self.world.advance(seconds * 1000);
+        self.collect();
+        Ok(())
+    }
+
+    fn check_state(&mut self, check: &Check) -> Progress {
+        let waited = self.wait(check.within_s, "such state", |tester| tester.holds(check));
+        match waited {
+            Ok(()) => Ok(()),
+            Err(super::Halt::Fail(text)) => {
+                let seen = shown(self.state_at(&check.at));
+                fail(format!("{text}: {} is {seen}, expected {}", check.at, self.wanted_by(check)))
+            }
+            Err(skip) => Err(skip),
+        }
+    }
+
+    fn wanted_by(&self, check: &Check) -> String {
+        let known = |name: &String| shown(self.memory.get(name));
+        let parts = [
+            check.is.as_ref().map(ToString::to_string),
+            check.as_metadata.as_ref().map(|at| shown(self.metadata.pointer(at))),
+            check.below.map(|level| format!("absent or below {level}")),
+            check.above.map(|number| format!("above {number}")),
+            check.absent.then(|| "absent".into()),
+            check.present.then(|| "something".into()),
+            check.same_as.as_ref().map(known),
+            check.past.as_ref().map(|name| format!("past {}", known(name))),
+            check.config_timestamp.then(|| self.config_timestamp().to_string()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+
+    fn holds(&self, check: &Check) -> bool {
+        let seen = self.state_at(&check.at);
+        let number = seen.and_then(Value::as_f64);
+        check.is.as_ref().is_none_or(|value| seen == Some(value))
+            && check.as_metadata.as_ref().is_none_or(|at| seen == self.metadata.pointer(at))
+            && check.below.is_none_or(|below| seen.is_none() || number.is_some_and(|number| number < below))
+            && check.above.is_none_or(|above| number.is_some_and(|number| number > above))
+            && (!check.absent || seen.is_none())
+            && (!check.present || seen.is_some())
+            && check.same_as.as_ref().is_none_or(|name| seen == self.memory.get(name))
+            && check.past.as_ref().is_none_or(|name| is_past(seen, self.memory.get(name)))
+            && (!check.config_timestamp || seen == Some(self.config_timestamp()))
+    }
+
+    /// The entry must stay away until ten seconds after the last config was applied.
+    fn not_logged(&mut self, log: &super::Log) -> Progress {
+        self.pause(self.left_of(NOT_LOGGED_S))?;
+        if self.is_logged(log) {
+            return fail(format!("log entry {} of level {} came", log.category, log.level));
+        }
+        Ok(())
+    }
+
+    fn is_paired(&self) -> bool {
+        let Some(state) = &self.state else { return false };
+        PAIRED.iter().all(|block| state.get(block).is_some() == self.cloud_config().get(block).is_some())
+    }
+
+    fn quiet(&mut self, seconds: u64, states: usize) -> Progress {
+        let before = self.states_seen;
+        self.pause(seconds)?;
+        let seen = self.states_seen - before;
+        if seen > states {
+            fail(format!("{seen} states in {seconds} s, {states} are allowed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn start_moved(&mut self, later_than: &str) -> Progress {
+        let start = self.cloud_config().pointer("/system/operation/last_start");
+        if is_past(start, self.memory.get(later_than)) {
+            return Ok(());
+        }
+        fail(format!("last_start of the config is {}, not later", shown(start)))
+    }
+}
+
+/// Later, as a text; greater by one, as a number.
+fn is_past(seen: Option<&Value>, before: Option<&Value>) -> bool {
+    match (seen, before) {
+        (Some(Value::Number(seen)), Some(Value::Number(before))) => {
+            seen.as_i64().zip(before.as_i64()).is_some_and(|(seen, before)| seen == before + 1)
+        }
+        (Some(Value::String(seen)), Some(Value::String(before))) => {
+            expect::millis(seen).zip(expect::millis(before)).is_some_and(|(seen, before)| seen > before)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! Every sequence of the conformance suite that this device must pass, against the simulated world; and the
+//! proof that the interpreter can fail: devices with a fault are caught by the sequence meant for it.
+
+#[path = "conformance/faults.rs"]
+mod faults;
+#[path = "conformance/models.rs"]
+mod models;
+
+use udmi_tests::conformance::{Outcome, Scenario, Verdict, run, run_with, setup};
+use udmi_tests::model::Model;
+use udmi_tests::world::{Answer, Cut, Setup, Weather};
+
+/// The sequences of Config, System, Localnet, Pointset, Writeback and Restart (§9.4).
+const SEQUENCES: usize = 23;
+
+fn in_all(model: &Model, alter: impl Fn(&mut Setup)) -> Vec<(String, Outcome)> {
+    let outcome = |name: &String| {
+        let mut setup = setup(model);
+        alter(&mut setup);
+        run_with(&Scenario::load(name, model), model, setup, |_| {})
+    };
+    Scenario::names().into_iter().map(|name| (name.clone(), outcome(&name))).collect()
+}
+
+fn assert_all_pass(outcomes: &[(String, Outcome)]) {
+    let clean = Outcome { verdict: Verdict::Pass, findings: Vec::new() };
+    let others: Vec<_> = outcomes.iter().filter(|(_, outcome)| *outcome != clean).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+#[test]
+fn an_air_handler_passes_every_sequence_and_breaks_no_schema() {
+    let outcomes = in_all(&Model::air_handler(), |_| {});
+    assert_eq!(outcomes.len(), SEQUENCES);
+    assert_all_pass(&outcomes);
+}
+
+#[test]
+fn it_passes_over_a_slow_and_crumbling_network() {
+    let weather = Weather {
+        latency_ms: 400,
+        cut: Cut::Seeded(7),
+        bytes_per_second: Some(20_000),
+        ..Weather::default()
+    };
+    assert_all_pass(&in_all(&Model::air_handler(), |setup| setup.weather = weather.clone()));
+}
+
+#[test]
+fn it_passes_wherever_in_a_second_it_starts() {
+    for fraction in [1, 250, 499, 940, 999] {
+        assert_all_pass(&in_all(&Model::air_handler(), |setup| setup.utc.0 += fraction));
+    }
+}
+
+#[test]
+fn it_passes_with_a_plant_that_takes_ten_seconds_to_write() {
+    let mut model = Model::air_handler();
+    model.settings.options.metrics_hook = true;
+    assert_all_pass(&in_all(&model, |setup| setup.plant.writes = Answer::Ok(10_000)));
+}
+
+#[test]
+fn it_passes_when_updating_is_held_for_three_seconds() {
+    let mut model = Model::air_handler();
+    model.settings.options.minimum_updating_ms = 3000;
+    assert_all_pass(&in_all(&model, |_| {}));
+}
+
+#[test]
+fn a_device_without_state_passes_the_sequences_meant_for_it_and_skips_the_others() {
+    let outcomes = in_all(&Model::air_handler().without_state(), |setup| {
+        setup.settings.options.suppress_state = true;
+    });
+    let passed: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.verdict == Verdict::Pass).collect();
+    let names: Vec<_> = passed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["pointset_numeric_values", "pointset_publish", "pointset_publish_interval", "system_min_loglevel"]
+    );
+    let skip = Verdict::Skip("State testing disabled".into());
+    assert!(outcomes.iter().all(|(_, outcome)| [&Verdict::Pass, &skip].contains(&&outcome.verdict)));
+}
+
+#[test]
+fn a_sequence_without_its_metadata_is_skipped() {
+    let mut model = Model::air_handler();
+    model.metadata["testing"]["targets"] = serde_json::json!({});
+    let outcome = run(&Scenario::load("writeback_success", &model), &model);
+    assert!(matches!(outcome.verdict, Verdict::Skip(reason) if reason.contains("/testing/targets/applied")));
+}
