@@ -74,6 +74,7 @@ impl<D: Dialect> Node<D> {
         while let Some(key) = self.core.timers.pop_due() {
             self.fire(key);
         }
+        self.conclude();
         if self.phase != Phase::Finished {
             self.apply(event);
             self.settle();
@@ -356,9 +357,13 @@ impl<D: Dialect> Node<D> {
         }
     }
 
-    /// Ends every call: receipts, the dialect's wish to leave, the one `Send`.
+    /// Ends every call: receipts, the dialect's last word and wish to leave, the one `Send`.
     fn settle(&mut self) {
         self.conclude();
+        if !self.is_leaving() {
+            self.with(|dialect, cx| dialect.on_settled(cx));
+            self.conclude();
+        }
         self.flush();
     }
 
@@ -369,6 +374,10 @@ impl<D: Dialect> Node<D> {
             return;
         }
         self.deliver();
+        if !self.is_leaving() {
+            self.with(|dialect, cx| dialect.on_settled(cx));
+            self.deliver();
+        }
         match self.core.wish {
             None => {}
             Some(_) if self.core.up => {
