@@ -6,7 +6,15 @@
 //! * A point that leaves the config, or whose set value does, is released at once; what is written again
 //!   when it comes back restores its value state.
 //! * A set value that was taken on is not written again by a later config, whatever came of it.
-//! * A stale `state_etag` moves nothing in the plant: it neither writes nor releases.
+//! * A stale `state_etag` moves nothing in the plant: it neither writes nor releases. An etag is good if it
+//!   is that of the present state or one of the last two reported; so a retained config is good again after
+//!   a restart.
+//! * The event that shows a written value is a complete one without new readings, and follows the state that
+//!   says `applied`. A complete event out of turn starts the period anew.
+//! * A change-of-value update that would push the next complete sample back, because of the limit, waits for
+//!   that sample instead.
+//! * Readings lose all but two decimals on the wire only; set values and points with an increment under 0.01
+//!   keep theirs.
 //! * `stop_time` is read and ignored (§11 item 54).
 
 mod changes;

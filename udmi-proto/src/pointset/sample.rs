@@ -53,7 +53,7 @@ pub(super) struct Pace {
 
 #[derive(Clone, Copy, Debug)]
 struct Opening {
-    /// Not before this, unless all values are there; always `Some` value from which the limit allows it.
+    /// Not before this, unless all values are there.
     until: Instant,
     /// From when the limit allows it.
     from: Instant,
