@@ -360,10 +360,6 @@ impl<D: Dialect> Node<D> {
     /// Ends every call: receipts, the dialect's last word and wish to leave, the one `Send`.
     fn settle(&mut self) {
         self.conclude();
-        if !self.is_leaving() {
-            self.with(|dialect, cx| dialect.on_settled(cx));
-            self.conclude();
-        }
         self.flush();
     }
 
