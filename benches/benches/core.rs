@@ -22,7 +22,9 @@ fn config(criterion: &mut Criterion) {
             });
         });
         let floor = ConfigFloor::new(points);
-        group.bench_function(BenchmarkId::new("floor", points), |bencher| bencher.iter(|| black_box(floor.run())));
+        group.bench_function(BenchmarkId::new("floor", points), |bencher| {
+            bencher.iter(|| black_box(floor.run()))
+        });
     }
     group.finish();
 }
@@ -35,7 +37,9 @@ fn sample(criterion: &mut Criterion) {
             bencher.iter(|| black_box(device.sample()));
         });
         let floor = SampleFloor::new(points);
-        group.bench_function(BenchmarkId::new("floor", points), |bencher| bencher.iter(|| black_box(floor.run())));
+        group.bench_function(BenchmarkId::new("floor", points), |bencher| {
+            bencher.iter(|| black_box(floor.run()))
+        });
     }
     group.finish();
 }
@@ -63,7 +67,8 @@ fn print_ratios(results: &Path) {
     println!("\n| what | points | core | floor | ratio |\n|---|---|---|---|---|");
     for group in ["config", "sample"] {
         for points in POINTS {
-            let median = |side: &str| median(&results.join(format!("{group}/{side}/{points}/new/estimates.json")));
+            let median =
+                |side: &str| median(&results.join(format!("{group}/{side}/{points}/new/estimates.json")));
             if let (Some(core), Some(floor)) = (median("core"), median("floor")) {
                 println!(
                     "| {group} | {points} | {:.1} µs | {:.1} µs | {:.2} |",

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
 use udmi_proto::model::{config, events, state};
 use udmi_proto::{
-    Action, Boot, Command, ConnId, Device, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings, Transport,
-    Udmi, UtcMillis, Value, ValueKind,
+    Action, Boot, Command, ConnId, Device, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings,
+    Transport, Udmi, UtcMillis, Value, ValueKind,
 };
 
 const PREFIX: &str = "/r/REG/d/AHU-1";
@@ -36,7 +36,8 @@ impl Connected {
     #[must_use]
     pub fn new(points: usize) -> Self {
         let now = Now { at: Instant(0), utc: UtcMillis(EPOCH) };
-        let device = Device::new(Boot::new(now, 1), Udmi::new(settings(points)).expect("the settings are valid"));
+        let device =
+            Device::new(Boot::new(now, 1), Udmi::new(settings(points)).expect("the settings are valid"));
         let mut connected = Self { device, conn: first_conn(), now, points, sent: BytesMut::new() };
         connected.conn = connected.drain().expect("the device connects");
         connected.handle(Event::Opened { conn: connected.conn });
@@ -148,6 +149,7 @@ fn settings(points: usize) -> Settings {
         kind: Some(ValueKind::Number { minimum: None, maximum: None }),
         ..PointModel::default()
     };
+    settings.options.keep_alive_seconds = 0; // nobody here answers a ping
     settings.points = (0..points).map(|point| (name(point), model(point))).collect();
     settings
 }
@@ -201,8 +203,10 @@ impl ConfigFloor {
     #[must_use]
     pub fn new(points: usize) -> Self {
         let one = || state::PointsetPoint { units: Some("Degrees-Celsius".into()), ..Default::default() };
-        let pointset =
-            state::Pointset { points: (0..points).map(|point| (name(point), one())).collect(), ..Default::default() };
+        let pointset = state::Pointset {
+            points: (0..points).map(|point| (name(point), one())).collect(),
+            ..Default::default()
+        };
         let state = state::State { pointset: Some(pointset), ..Default::default() };
         Self { packet: config_packet(points, 1), state, topic: format!("{PREFIX}/state") }
     }
@@ -261,5 +265,33 @@ impl SampleFloor {
         let acknowledged = wire::decode(&mut answer, PACKET_BYTES).expect("it is valid");
         std::hint::black_box(acknowledged);
         out.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_config_is_answered_by_a_state_and_every_sample_carries_the_points() {
+        for points in [10, 100] {
+            let mut device = Connected::new(points);
+            let floor = ConfigFloor::new(points).run();
+            for second in 1..5 {
+                let sent = device.config(&config_packet(points, second));
+                assert!(
+                    sent + 400 > floor && sent < floor + 400,
+                    "{points} points: {sent} bytes, floor {floor}"
+                );
+            }
+            let floor = SampleFloor::new(points).run();
+            for _ in 0..3 {
+                let sent = device.sample();
+                assert!(
+                    sent + 100 > floor && sent < floor + 100,
+                    "{points} points: {sent} bytes, floor {floor}"
+                );
+            }
+        }
     }
 }

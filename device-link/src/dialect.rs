@@ -49,8 +49,8 @@ pub trait Dialect: Sized {
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: Self::Outcome);
     /// A store was tried.
     fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool);
-    /// The last call of each [`Node::handle`](crate::Node::handle): what a burst of messages or timers has
-    /// changed can be told once.
+    /// Called after all timers that were due, after each packet and after each event, in other words once
+    /// everything that one cause has changed is known.
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
     }
