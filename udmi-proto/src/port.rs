@@ -25,11 +25,13 @@ pub enum Command {
         /// Which point.
         point: String,
         /// Its value.
+        #[serde(deserialize_with = "reading")]
         value: Value,
     },
     /// Several points have new present values at the same moment.
     SetPoints {
         /// Values by point.
+        #[serde(deserialize_with = "readings")]
         values: BTreeMap<String, Value>,
     },
     /// A point cannot be read; it stays out of events and its state tells why, until its next value.
@@ -251,9 +253,20 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reading {
     /// Its value.
-    Value(Value),
+    Value(#[serde(deserialize_with = "reading")] Value),
     /// Why there is none.
     Failed(String),
+}
+
+/// A value as a trace has it: an application may well read NaN or an infinity, for which JSON has only `null`.
+/// All of them are equally unusable, so that the run replays.
+fn reading<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(Value::Number(f64::NAN)))
+}
+
+fn readings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    let values = BTreeMap::<String, Option<Value>>::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(Value::Number(f64::NAN)))).collect())
 }
 
 /// What an operation mode or a command asks of the host.
