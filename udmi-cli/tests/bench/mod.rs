@@ -1,0 +1,117 @@
+//! A broker, a device of the façade, and the command.
+#![allow(dead_code)] // each test binary uses its part
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use device_broker::{Config, Note, Server};
+use serde_json::{Value, json};
+use udmi_std::{Builder, Device, Endpoint, PointModel, Settings, Transport};
+
+/// What ought to happen at once has happened by then, even on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Bench {
+    server: Server,
+    notes: Receiver<Note>,
+}
+
+impl Bench {
+    pub fn start() -> Self {
+        let (tap, notes) = sync_channel(100_000);
+        let server = Server::start(Config { tap: Some(tap), ..Config::default() }).unwrap();
+        Self { server, notes }
+    }
+
+    pub fn url(&self) -> String {
+        format!("mqtt://{}", self.server.address())
+    }
+
+    /// AHU-1 with a point that can be set, `sat`, and one that cannot, `rat`.
+    pub fn device(&self) -> Builder {
+        let address = self.server.address();
+        let (host, port) = (address.ip().to_string(), address.port());
+        let endpoint = Endpoint { host, port, transport: Transport::Tcp };
+        let prefix = "/r/REG/d/AHU-1";
+        let mut settings = Settings::new("AHU-1", endpoint, prefix, prefix);
+        settings.options.state_interval_ms = 1000;
+        let point =
+            |writable| PointModel { writable, units: Some("Degrees-Celsius".into()), ..Default::default() };
+        Device::builder(settings).point("sat", point(true)).point("rat", point(false))
+    }
+
+    /// The command, with the flags that lead to this bench.
+    pub fn udmi(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut udmi = udmi();
+        udmi.arg(command).args(["--endpoint", &self.url(), "--registry", "REG"]).args(arguments);
+        udmi
+    }
+
+    /// Keeps a config for the device.
+    pub fn configure(&self, config: &Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write(folder.path(), "config.json", config);
+        let arguments = ["--device", "AHU-1", "--no-wait", "--keep-timestamp", "--file", &file];
+        let output = self.udmi("config", &arguments).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+
+    /// Waits for the first message on a topic of the device.
+    pub fn message(&self, topic: &str) -> Value {
+        let wanted = format!("/r/REG/d/AHU-1/{topic}");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.notes.recv_timeout(left).unwrap_or_else(|_| panic!("no {topic}")) {
+                Note::Published { topic, payload, .. } if topic == wanted => {
+                    return serde_json::from_slice(&payload).unwrap();
+                }
+                Note::Published { .. } | Note::Connected { .. } | Note::Disconnected { .. } => {}
+            }
+        }
+    }
+}
+
+/// The command as it was built, without a terminal and without the user's settings.
+pub fn udmi() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_udmi"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Runs the command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    udmi().args(arguments).output().unwrap()
+}
+
+pub fn config() -> Value {
+    json!({
+        "timestamp": "2026-03-01T10:00:00Z",
+        "version": "1.5.7",
+        "system": { "min_loglevel": 200, "operation": {} },
+        "pointset": { "sample_rate_sec": 1, "points": { "sat": { "units": "Degrees-Celsius" }, "rat": {} } },
+    })
+}
+
+/// Writes a file and returns its name for a command line.
+pub fn write(folder: &Path, name: &str, content: &Value) -> String {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Standard output as one JSON value a line.
+pub fn ndjson(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
