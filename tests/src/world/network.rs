@@ -76,6 +76,8 @@ struct Pipe {
     conn: ConnId,
     link: u64,
     is_up: bool,
+    /// Something was lost on it, so nothing ever comes through again.
+    is_dead: bool,
     /// When the last byte of each direction arrives.
     busy_until: [u64; 2],
 }
@@ -168,7 +170,8 @@ impl World {
                 self.schedule(latency, Happening::Device { run, event: Event::Closed { conn, why } });
             }
             Opens::Accepted | Opens::Unheard => {
-                self.network.pipe = Some(Pipe { conn, link, is_up: false, busy_until: [0, 0] });
+                self.network.pipe =
+                    Some(Pipe { conn, link, is_up: false, is_dead: false, busy_until: [0, 0] });
                 if opens == Opens::Accepted {
                     self.schedule(latency, Happening::Reached { link });
                 }
@@ -187,8 +190,11 @@ impl World {
             );
             return;
         };
-        if self.network.weather.is_silent {
-            return;
+        if let Some(pipe) = &mut self.network.pipe {
+            pipe.is_dead |= self.network.weather.is_silent;
+            if pipe.is_dead {
+                return;
+            }
         }
         let weather = &mut self.network.weather;
         let budget = match direction {

@@ -75,7 +75,12 @@ impl Plant {
         at.map(|at| self.waiting.remove(at))
     }
 
-    /// What a read of this hook tells.
+    /// Takes the hook that has waited longest to be answered by hand.
+    pub fn take_any(&mut self) -> Option<Asked> {
+        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0)) }
+    }
+
+    /// The answer of a plant in order.
     #[must_use]
     pub fn done(&self, hook: &Hook) -> Outcome {
         match hook {

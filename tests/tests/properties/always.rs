@@ -1,0 +1,221 @@
+//! Properties of every run.
+
+use device_link::trace::{Header, replay};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use udmi_proto::{Limits, Notice, Settings, Udmi};
+use udmi_tests::world::{Cut, Emitted, Opens, Setup, World};
+
+use super::operations::{Broken, Config, Op, ops, play, settle, setup};
+
+/// The least milliseconds between two states of one run (§7.2).
+const FLOOR_MS: u64 = 2000;
+
+pub(crate) fn played(setup: Setup, ops: &[Op]) -> World {
+    let mut world = World::new(setup);
+    play(&mut world, ops);
+    world
+}
+
+/// The whole config a run ends with, so that there is something to be in step with.
+pub(crate) fn last_config() -> Config {
+    Config {
+        level: 200,
+        metrics: 0,
+        mode: None,
+        rate: 300,
+        limit: None,
+        points: Some(vec![(0, Some(json!(60)), false), (1, None, false), (4, None, false)]),
+        blocks: vec!["localnet"],
+        seconds_back: 0,
+    }
+}
+
+fn without(state: &Value, names: &[&str]) -> Value {
+    let mut state = state.clone();
+    for name in names {
+        let (parent, member) = name.rsplit_once('/').unwrap();
+        if let Some(members) = state.pointer_mut(parent).and_then(Value::as_object_mut) {
+            members.remove(member);
+        }
+    }
+    state
+}
+
+/// Every hook, store and publish comes to its end.
+pub(crate) fn check_resolved(world: &mut World) {
+    assert!(
+        world.device().is_none() || world.is_linked(),
+        "not connected after five minutes of good weather"
+    );
+    let resolved = world.run_until(10_000, |world| {
+        world.open_hooks() + world.open_stores() + world.watch.unacknowledged.len() == 0
+    });
+    let (hooks, stores) = (world.open_hooks(), world.open_stores());
+    assert!(resolved, "{hooks} hooks, {stores} stores, {:?} without an end", world.watch.unacknowledged);
+}
+
+pub(crate) fn check_floor(world: &World) {
+    let states: Vec<&Emitted> = world.watch.states().collect();
+    for pair in states.windows(2).filter(|pair| pair[0].run == pair[1].run) {
+        let gap = pair[1].at - pair[0].at;
+        assert!(gap >= FLOOR_MS, "states {gap} ms apart: {:?}", (pair[0].at, pair[1].at));
+    }
+}
+
+/// The last state tells all: another one, asked for by the same config again, tells nothing new.
+pub(crate) fn check_last_state_is_complete(world: &mut World) {
+    if world.device().is_none() {
+        return;
+    }
+    let config = last_config().to_json(world);
+    world.publish_config(&config);
+    world.advance(10_000);
+    let told = world.cloud.state().expect("there is a state").clone();
+    assert_eq!(told["system"]["last_config"], config["timestamp"], "last_config is that of the last config");
+    world.publish_config(&config);
+    world.advance(10_000);
+    let again = world.cloud.state().unwrap();
+    assert_ne!(told["timestamp"], again["timestamp"], "a config is answered by a state");
+    assert_eq!(without(&told, &["/timestamp"]), without(again, &["/timestamp"]));
+}
+
+/// Whenever a state goes out, its `last_config` is the last one that was accepted.
+pub(crate) fn check_last_config(world: &World) {
+    let accepted: Vec<&str> = world.notices().iter().filter_map(applied).collect();
+    for state in world.watch.states() {
+        let told = state.payload["system"]["last_config"].as_str().unwrap();
+        assert!(told == "1970-01-01T00:00:00Z" || accepted.contains(&told), "{told} was never accepted");
+    }
+}
+
+fn applied(notice: &Notice) -> Option<&str> {
+    if let Notice::ConfigApplied { timestamp, .. } = notice { Some(timestamp) } else { None }
+}
+
+pub(crate) fn check_replay(world: &World, settings: &Settings) {
+    for trace in world.traces() {
+        let header: Header<Value> = Header::read(&trace[0]).unwrap();
+        let outcome = replay(header.boot, Udmi::new(settings.clone()).unwrap(), &trace[1..]);
+        assert_eq!(outcome.map(|count| count.lines), Ok(trace.len() - 1));
+    }
+}
+
+/// All that the device let out, whatever call it was in.
+fn output(world: &World) -> (Vec<(u64, String, Value)>, Vec<String>, Vec<String>) {
+    let emitted = &world.watch.emitted;
+    let messages = emitted.iter().map(|message| (message.at, message.topic.clone(), message.payload.clone()));
+    let notices = world.notices().iter().map(|notice| format!("{notice:?}"));
+    let hooks = world.plant.asked().iter().map(|hook| format!("{hook:?}"));
+    (messages.collect(), notices.collect(), hooks.collect())
+}
+
+pub(crate) fn check_cuts_are_invisible(ops: &[Op], seed: u64) {
+    let whole = played(setup(seed), ops);
+    for cut in [Cut::Every(1), Cut::Seeded(40)] {
+        let mut cut_setup = setup(seed);
+        cut_setup.weather.cut = cut;
+        assert_eq!(output(&whole), output(&played(cut_setup, ops)), "{cut:?}");
+    }
+}
+
+pub(crate) fn check_broken_changes_nothing(world: &mut World, broken: Broken) {
+    if world.device().is_none() {
+        return;
+    }
+    let config = last_config().to_json(world);
+    world.publish_config(&config);
+    world.advance(10_000);
+    let before = world.cloud.state().unwrap().clone();
+    assert_eq!(before.pointer("/system/status"), None);
+    let values =
+        |world: &World| world.watch.on("events/pointset").last().map(|event| event.payload["points"].clone());
+    let sample = |world: &mut World| {
+        world.command(udmi_proto::Command::SampleNow);
+        world.advance(5000);
+        values(world)
+    };
+    let shown = sample(world);
+    world.publish("config", broken.payload(), true);
+    world.advance(10_000);
+    let after = world.cloud.state().unwrap();
+    assert_eq!(after["system"]["status"]["level"], 500, "{after}");
+    assert_eq!(after["system"]["status"]["category"], "system.config.parse");
+    let variable = ["/timestamp", "/system/status"];
+    assert_eq!(without(&before, &variable), without(after, &variable));
+    assert_eq!(sample(world), shown);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_a_run_ends_in_order(ops in ops(40), seed in any::<u64>()) {
+        let setup = setup(seed);
+        let settings = setup.settings.clone();
+        let mut world = played(setup, &ops);
+        settle(&mut world);
+        check_resolved(&mut world);
+        check_floor(&world);
+        check_last_config(&world);
+        check_last_state_is_complete(&mut world);
+        check_replay(&world, &settings);
+    }
+
+    #[test]
+    fn how_the_transport_cuts_bytes_is_invisible(ops in ops(25), seed in any::<u64>()) {
+        check_cuts_are_invisible(&ops, seed);
+    }
+
+    #[test]
+    fn a_broken_config_changes_nothing_but_the_status(
+        ops in ops(25),
+        broken in prop::sample::select(Broken::ALL.to_vec()),
+    ) {
+        let mut world = played(setup(1), &ops);
+        settle(&mut world);
+        check_broken_changes_nothing(&mut world, broken);
+    }
+
+    #[test]
+    fn queues_stay_within_their_bounds(ops in ops(40)) {
+        let mut setup = setup(1);
+        let bounds = Limits {
+            inflight: 3, outbox_messages: 8, outbox_bytes: 6000, pending_hooks: 2, pending_stores: 1,
+            ..Limits::default()
+        };
+        setup.limits = bounds.clone();
+        let mut world = played(setup, &ops); // the world itself watches hooks and stores
+        prop_assert!(world.watch.most_unacknowledged <= bounds.inflight);
+        settle(&mut world);
+        check_resolved(&mut world);
+    }
+
+    #[test]
+    fn a_run_of_only_ticks_reaches_quiet(ops in ops(25)) {
+        let mut world = played(setup(1), &ops);
+        settle(&mut world);
+        let mut quiet = last_config();
+        quiet.points = None;
+        let quiet = quiet.to_json(&world);
+        world.publish_config(&quiet);
+        world.advance(120_000);
+        let (calls, messages) = (world.calls(), world.watch.emitted.len());
+        world.advance(3_600_000);
+        prop_assert_eq!(world.watch.emitted.len(), messages, "messages without a cause");
+        // One PINGREQ a minute and its answer.
+        prop_assert!(world.calls() - calls <= 130, "{} calls in a quiet hour", world.calls() - calls);
+    }
+
+    #[test]
+    fn without_a_network_a_device_neither_spins_nor_grows(ops in ops(25)) {
+        let mut world = played(setup(1), &ops);
+        world.weather().opens = Opens::Unanswered;
+        world.drop_link();
+        world.advance(600_000);
+        let calls = world.calls();
+        world.advance(3_600_000);
+        // A sample every two seconds at most, the metrics, and attempts to connect.
+        prop_assert!(world.calls() - calls <= 6000, "{} calls in an hour", world.calls() - calls);
+    }
+}
