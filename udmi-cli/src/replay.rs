@@ -32,8 +32,9 @@ pub(crate) struct Arguments {
 
 /// Replays a trace.
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
-    let trace = read(&arguments.file)?;
-    let refused = |difference: Difference| malformed(&arguments.file, &difference);
+    let Arguments { file } = arguments;
+    let trace = read(&file)?;
+    let refused = |difference: Difference| malformed(&file, &difference);
     let mut lines = trace.lines();
     let header = Header::<Settings>::read(lines.next().unwrap_or_default()).map_err(refused)?;
     check_lines(lines.clone()).map_err(refused)?;

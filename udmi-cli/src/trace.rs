@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
 
 /// Renders a trace.
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
-    let trace = read(&arguments.file)?;
-    let text = Transcript::of_trace(&trace, arguments.width)
-        .map_err(|difference| malformed(&arguments.file, &difference))?;
+    let Arguments { file, width } = arguments;
+    let trace = read(&file)?;
+    let text = Transcript::of_trace(&trace, width).map_err(|difference| malformed(&file, &difference))?;
     if output.json {
         text.lines().try_for_each(|line| output.line(serde_json::json!({ "line": line })))?;
     } else {

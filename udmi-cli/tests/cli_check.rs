@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bench::{ndjson, run, stderr, stdout, write};
+use bench::{Bench, config, ndjson, run, stderr, stdout, write};
 use serde_json::{Value, json};
 use udmi_proto::model::{common::VERSION, documents};
 
@@ -188,6 +188,32 @@ fn the_kind_is_found_and_said_or_taken_from_the_user() {
     assert_eq!(output.status.code(), Some(1));
     let told = format!("{strange}: what document this is cannot be told; --kind says it\n");
     assert!(stdout(&output).ends_with(&told), "{}", stdout(&output));
+}
+
+#[test]
+fn what_watch_has_written_is_checked_message_by_message() {
+    let bench = Bench::start();
+    bench.configure(&config());
+    let watch = bench.udmi("watch", &["--json", "--count", "6"]).spawn().unwrap();
+    let device = bench.device().start().unwrap();
+    let output = watch.wait_with_output().unwrap();
+    device.stop();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("messages.ndjson");
+    let file = file.to_str().unwrap();
+    fs::write(file, &output.stdout).unwrap();
+    let checked = run(&["check", file]);
+    assert!(checked.status.success(), "{}{}", stdout(&checked), stdout(&output));
+    assert!(stdout(&checked).contains(&format!("{file}: state (by its topic): no finding\n")));
+
+    let broken =
+        "{\"kind\":\"state\",\"message\":{}}\n{\"kind\":\"events\",\"folder\":\"x\",\"message\":{}}\n{}\n";
+    fs::write(file, broken).unwrap();
+    let checked = run(&["check", file]);
+    assert_eq!(checked.status.code(), Some(1));
+    for wanted in [":1: expected the member", ":2: there is no document events_x", ":3: expected a line of"] {
+        assert!(stdout(&checked).contains(&format!("{file}{wanted}")), "{}", stdout(&checked));
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod bench;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command};
 
+use device_broker::{Access, Users};
+
 use bench::{Bench, config, ndjson, run, stderr, stdout};
 
 #[test]
@@ -73,6 +75,21 @@ fn a_broker_that_is_not_there_is_one_line_and_a_hint() {
     assert_eq!(output.status.code(), Some(1));
     let told = format!("error: cannot use the broker {url}: connection refused\n hint: ");
     assert!(stderr(&output).starts_with(&told), "{}", stderr(&output));
+}
+
+#[test]
+fn who_may_not_connect_is_told_how_to() {
+    let bench = Bench::with(Users::default().with("cloud", "s3cret", Access::all()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    let file = file.to_str().unwrap();
+    for (password, code) in [("wrong\n", 1), ("s3cret\n", 0)] {
+        std::fs::write(file, password).unwrap();
+        let arguments = ["--username", "cloud", "--password-file", file, "--timeout", "0"];
+        let output = bench.udmi("watch", &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert_eq!(stderr(&output).contains(" hint: --username and --password-file "), code == 1);
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) enum ShownBy {
     Folder,
     Content,
     Site,
+    Topic,
 }
 
 impl fmt::Display for ShownBy {
@@ -34,6 +35,7 @@ impl fmt::Display for ShownBy {
             Self::Folder => "its folder",
             Self::Content => "its content",
             Self::Site => "its place in the site model",
+            Self::Topic => "its topic",
         })
     }
 }
@@ -80,6 +82,11 @@ impl Kind {
     /// What a file of a site model is.
     pub(super) fn in_site(document: &'static str) -> Self {
         Self { document, shown_by: ShownBy::Site }
+    }
+
+    /// What a message is by its topic.
+    pub(super) fn in_recording(name: &str) -> Option<Self> {
+        Self::named(name, ShownBy::Topic)
     }
 
     /// What name, folder or else content show.

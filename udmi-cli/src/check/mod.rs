@@ -2,6 +2,7 @@
 
 mod address;
 mod kind;
+mod recording;
 mod schema;
 mod site;
 
@@ -31,6 +32,7 @@ Examples:
   udmi check messages/                          all .json files in a folder and the folders in it
   udmi check site/                              a site model: each file, and what the files say of each other
   udmi check --kind events_pointset sample.json
+  udmi check messages.ndjson                    what `udmi watch --json` has written
 
 What a document is shows in its name (metadata.json), its folder (state/example.json) or its content, and is
 said. Lines of // comment are passed over.
@@ -59,8 +61,10 @@ fn kinds() -> PossibleValuesParser {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     file: PathBuf,
-    /// Line and column, for what is no JSON.
-    place: Option<(usize, usize)>,
+    /// The line, for what is no JSON, or one of many documents.
+    line: Option<usize>,
+    /// The column, for what is no JSON.
+    column: Option<usize>,
     /// The place in the document as a JSON pointer; empty for all of it.
     path: String,
     problem: String,
@@ -69,8 +73,8 @@ struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file.display())?;
-        if let Some((line, column)) = self.place {
-            write!(f, "{line}:{column}:")?;
+        for place in self.line.iter().chain(&self.column) {
+            write!(f, "{place}:")?;
         }
         if !self.path.is_empty() {
             write!(f, " {}:", Plain(&self.path))?;
@@ -151,6 +155,9 @@ impl Check<'_> {
             return self.tell(report);
         }
         let text = text::read(path, text::FILE_BYTES_MAX).map_err(Failure::usage)?;
+        if path.extension().is_some_and(|extension| extension == "ndjson") {
+            return recording::check(path, &text, &mut self.schemas).try_for_each(|report| self.tell(report));
+        }
         let report = match text::parse(&text) {
             Ok(document) => self.document(path, &document),
             Err(error) => Report {
@@ -158,7 +165,8 @@ impl Check<'_> {
                 kind: None,
                 findings: vec![Finding {
                     file: path.to_owned(),
-                    place: Some((error.line, error.column)),
+                    line: Some(error.line),
+                    column: Some(error.column),
                     path: String::new(),
                     problem: error.problem,
                 }],
@@ -177,7 +185,8 @@ impl Check<'_> {
             Some(kind) => self.schemas.findings(kind.document, path, document),
             None => vec![Finding {
                 file: path.to_owned(),
-                place: None,
+                line: None,
+                column: None,
                 path: String::new(),
                 problem: "what document this is cannot be told; --kind says it".to_owned(),
             }],
@@ -223,13 +232,14 @@ impl Check<'_> {
             summary["remark"] = remark.into();
         }
         self.output.line(summary)?;
-        findings.iter().try_for_each(|Finding { file, place, path, problem }| {
-            let mut line = json!({ "file": file, "path": path, "problem": problem });
-            if let Some((at, column)) = place {
-                line["line"] = (*at).into();
-                line["column"] = (*column).into();
+        findings.iter().try_for_each(|Finding { file, line, column, path, problem }| {
+            let mut told = json!({ "file": file, "path": path, "problem": problem });
+            for (name, place) in [("line", line), ("column", column)] {
+                if let Some(place) = place {
+                    told[name] = (*place).into();
+                }
             }
-            self.output.line(line)
+            self.output.line(told)
         })
     }
 }

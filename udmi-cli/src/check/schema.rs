@@ -32,7 +32,8 @@ impl Schemas {
     /// What is wrong with a document of that kind.
     pub(super) fn findings(&mut self, name: &'static str, file: &Path, document: &Value) -> Vec<Finding> {
         let shelf = &self.shelf;
-        let finding = |path, problem| Finding { file: file.to_owned(), place: None, path, problem };
+        let finding =
+            |path, problem| Finding { file: file.to_owned(), line: None, column: None, path, problem };
         match self.ready.entry(name).or_insert_with(|| validator(name, shelf)) {
             Ok(validator) => {
                 let told = validator.iter_errors(document).flat_map(|error| tell(&error));

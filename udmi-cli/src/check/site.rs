@@ -38,7 +38,7 @@ pub(super) fn check(folder: &Path, schemas: &mut Schemas) -> Vec<Report> {
                 devices.insert(id, device);
             }
             Err(error) => {
-                findings.push(unknown_template(&error, folder, &file).unwrap_or_else(|| error.into()))
+                findings.push(unknown_template(&error, folder, &file).unwrap_or_else(|| error.into()));
             }
         }
         reports.push(Report { file, kind: Some(Kind::in_site("metadata")), findings, remark: None });
@@ -70,7 +70,8 @@ fn unknown_template(error: &SiteError, site: &Path, file: &Path) -> Option<Findi
     let name = error.file.strip_prefix(site.join("templates")).ok().filter(|_| !error.file.exists())?;
     Some(Finding {
         file: file.to_owned(),
-        place: None,
+        line: None,
+        column: None,
         path: "/extend".to_owned(),
         problem: format!("expected a template of this site, found none named templates/{}", name.display()),
     })
@@ -78,7 +79,7 @@ fn unknown_template(error: &SiteError, site: &Path, file: &Path) -> Option<Findi
 
 impl From<SiteError> for Finding {
     fn from(SiteError { file, path, problem }: SiteError) -> Self {
-        Self { file, place: None, path, problem }
+        Self { file, line: None, column: None, path, problem }
     }
 }
 
@@ -136,7 +137,7 @@ fn relations(devices: &BTreeMap<String, Device>) -> Vec<Finding> {
 }
 
 fn finding(device: &Device, path: impl Into<String>, problem: String) -> Finding {
-    Finding { file: metadata_file(device), place: None, path: path.into(), problem }
+    Finding { file: metadata_file(device), line: None, column: None, path: path.into(), problem }
 }
 
 fn metadata_file(device: &Device) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The flags with which a command says where the broker is and whose devices are meant.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
 use device_link::{Endpoint, Secret, Transport};
@@ -16,7 +17,7 @@ const PASSWORD_FILE_BYTES_MAX: u64 = 64 << 10;
 /// Where the broker is, who to be there, and which registry is meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReachArguments {
-    /// The broker: mqtt://HOST[:PORT], or mqtts:// with TLS
+    /// The broker: mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS
     #[arg(long, default_value = "mqtt://127.0.0.1:1883", value_name = "URL", value_parser = endpoint)]
     endpoint: Endpoint,
     /// The registry of the devices, whose topics begin with /r/REGISTRY/d/
@@ -58,7 +59,7 @@ impl ReachArguments {
             (None, Some(prefix)) => Registry::of_prefix(prefix, device),
             (None, None) => Registry::Any,
         };
-        let own = || format!("udmi-{command}-{}", std::process::id());
+        let own = || format!("udmi-{command}-{:08x}", random());
         Ok(Reach {
             endpoint: self.endpoint,
             client_id: self.client_id.unwrap_or_else(own),
@@ -96,6 +97,11 @@ impl ReachArguments {
         };
         TlsConfig::new(&TlsSettings { trust, identity }).map(Some).map_err(Failure::usage)
     }
+}
+
+/// A number that another process, here or elsewhere, hardly has as well.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32 // half of it is enough
 }
 
 /// Reads `mqtt://host[:port]`, `mqtts://host[:port]`, where an IPv6 address stands in brackets.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use device_link::wire::Qos;
 use device_link::{
-    ConnectSpec, Cx, Dialect, ExitReason, Filter, HookId, LinkEvent, Lost, Now, Publish, Queue, Receipt,
-    StoreId, Stored, SubscribeRefused, Token, Topic,
+    ConnectSpec, Cx, Dialect, Down, ExitReason, Filter, HookId, LinkEvent, Lost, Now, Publish, Queue,
+    Receipt, StoreId, Stored, SubscribeRefused, Token, Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,11 @@ pub(super) enum Notice {
     /// The broker has accepted the connection.
     Up,
     /// The link is down, and why.
-    Down(String),
+    Down {
+        why: String,
+        /// Whether the broker has refused us.
+        refused: bool,
+    },
     /// All subscriptions are answered, and what the broker had kept for all but the last has arrived.
     Ready,
     /// The broker does not let us hear this filter.
@@ -111,7 +115,10 @@ impl Dialect for CloudSide {
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
         match event {
             LinkEvent::Up { .. } => cx.notify(Notice::Up),
-            LinkEvent::Down { why } => cx.notify(Notice::Down(why.to_string())),
+            LinkEvent::Down { why } => {
+                let refused = matches!(why, Down::Refused(_));
+                cx.notify(Notice::Down { why: why.to_string(), refused });
+            }
         }
     }
 

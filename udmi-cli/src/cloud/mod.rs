@@ -4,10 +4,10 @@
 
 mod arguments;
 mod dialect;
+mod error;
 mod topics;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -22,11 +22,10 @@ use udmi_host::tls::TlsConfig;
 use udmi_proto::model::common::Timestamp;
 use udmi_std::driver::{Application, Driver, Link};
 
-use crate::output::Failure;
-
 pub(crate) use arguments::{ReachArguments, endpoint};
 pub(crate) use dialect::Message;
 use dialect::{CloudSide, Command, Notice};
+pub(crate) use error::{CloudError, Seconds};
 pub(crate) use topics::{Kind, Registry};
 
 /// Messages that wait for a busy user; further ones are counted and dropped.
@@ -121,12 +120,13 @@ impl Cloud {
     }
 
     fn wait_until_ready(&mut self, endpoint: &Endpoint, patience: Duration) -> Result<(), CloudError> {
-        let unreachable = |why| CloudError::Unreachable { endpoint: endpoint.to_string(), why };
+        let unreachable =
+            |why, refused| CloudError::Unreachable { endpoint: endpoint.to_string(), why, refused };
         let deadline = Instant::now().checked_add(patience);
         loop {
             match self.notice(deadline)? {
-                None => return Err(unreachable(format!("no answer in {}", Seconds(patience)))),
-                Some(Notice::Down(why)) => return Err(unreachable(why)),
+                None => return Err(unreachable(format!("no answer in {}", Seconds(patience)), false)),
+                Some(Notice::Down { why, refused }) => return Err(unreachable(why, refused)),
                 Some(Notice::Ready) => return Ok(()),
                 Some(Notice::Refused(filter)) => return Err(CloudError::Refused(filter)),
                 Some(Notice::Message(message)) => self.keep(Heard::Message(message)),
@@ -307,7 +307,7 @@ fn heard(notice: Notice) -> Option<Heard> {
     match notice {
         Notice::Message(message) => Some(Heard::Message(message)),
         Notice::Up => Some(Heard::Up),
-        Notice::Down(why) => Some(Heard::Down(why)),
+        Notice::Down { why, .. } => Some(Heard::Down(why)),
         Notice::Ready | Notice::Refused(_) | Notice::Taken { .. } | Notice::Published { .. } => None,
     }
 }
@@ -317,94 +317,6 @@ fn same_time(member: &Value, timestamp: &str) -> bool {
     let Some(text) = member.as_str() else { return false };
     let millis = |text: &str| Timestamp::from(text.to_owned()).millis().ok();
     text == timestamp || (millis(text).is_some() && millis(text) == millis(timestamp))
-}
-
-/// A duration for people.
-pub(crate) struct Seconds(pub(crate) Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_millis() {
-            millis if millis < 1000 => write!(f, "{millis} ms"),
-            millis => write!(f, "{} s", millis as f64 / 1000.0),
-        }
-    }
-}
-
-/// What can go wrong on the cloud's side.
-#[derive(Debug)]
-pub(crate) enum CloudError {
-    /// The run cannot start.
-    Start(String),
-    /// The broker cannot be reached, or does not let us in.
-    Unreachable {
-        /// The broker.
-        endpoint: String,
-        /// Why.
-        why: String,
-    },
-    /// The broker does not let us hear this filter.
-    Refused(String),
-    /// The registry, prefix or device id does not make a topic.
-    Topic,
-    /// A publish needs a single registry.
-    Registry,
-    /// The broker did not take the config.
-    NotPublished(String),
-    /// What was waited for did not come.
-    Timeout(Duration),
-    /// No state answered the config.
-    NotAcknowledged {
-        /// How long was waited.
-        patience: Duration,
-        /// The last state that came after the config, if any.
-        last: Option<Value>,
-    },
-    /// The user wanted an end.
-    Stopped,
-    /// The run has ended by itself, which is a defect.
-    Ended,
-}
-
-impl fmt::Display for CloudError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start(why) => f.write_str(why),
-            Self::Unreachable { endpoint, why } => write!(f, "cannot use the broker {endpoint}: {why}"),
-            Self::Refused(filter) => write!(f, "the broker refuses the subscription to {filter}"),
-            Self::Topic => f.write_str("the registry, topic prefix or device id does not make an MQTT topic"),
-            Self::Registry => f.write_str("of which registry the device is, is not said"),
-            Self::NotPublished(why) => write!(f, "the broker did not take the config: {why}"),
-            Self::Timeout(patience) => {
-                write!(f, "what was waited for did not come in {}", Seconds(*patience))
-            }
-            Self::NotAcknowledged { patience, .. } => {
-                write!(f, "no state with the config's timestamp as last_config in {}", Seconds(*patience))
-            }
-            Self::Stopped => f.write_str("stopped"),
-            Self::Ended => f.write_str("the connection's thread has broken down"),
-        }
-    }
-}
-
-impl std::error::Error for CloudError {}
-
-impl From<CloudError> for Failure {
-    fn from(error: CloudError) -> Self {
-        let hint = match &error {
-            CloudError::Unreachable { .. } => "`udmi broker` runs one here; --endpoint names another",
-            CloudError::Refused(_) => "the broker's account needs the rights of a cloud; see --username",
-            CloudError::Topic => return Self::usage(&error),
-            CloudError::Registry => return Self::usage(&error).hint("say --registry or --topic-prefix"),
-            CloudError::NotAcknowledged { .. } => "does the device run, and is the registry right?",
-            CloudError::Start(_)
-            | CloudError::NotPublished(_)
-            | CloudError::Timeout(_)
-            | CloudError::Stopped
-            | CloudError::Ended => return Self::new(&error),
-        };
-        Self::new(&error).hint(hint)
-    }
 }
 
 #[cfg(test)]

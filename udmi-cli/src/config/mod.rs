@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let before = kept(&mut cloud, device)?;
     let base = from_file.or_else(|| before.clone()).unwrap_or_default();
     let edits = arguments.set.iter().chain(&arguments.unset);
-    let config = made(base, edits, arguments.keep_timestamp, now())?;
+    let config = made(base, edits, arguments.keep_timestamp, &now())?;
     let timestamp = config.get("timestamp").and_then(Value::as_str).map(ToOwned::to_owned);
     let Some(timestamp) = timestamp.filter(|_| !arguments.no_wait) else {
         cloud.publish_config(device, &Value::Object(config.clone()))?;
@@ -129,7 +129,7 @@ fn made<'a>(
     base: Map<String, Value>,
     edits: impl Iterator<Item = &'a Edit>,
     keep_timestamp: bool,
-    now: Timestamp,
+    now: &Timestamp,
 ) -> Result<Map<String, Value>, Failure> {
     let mut config = base;
     let mut fresh =
@@ -220,7 +220,7 @@ mod tests {
     fn config(document: Value, edits: &[&str], keep: bool) -> Value {
         let Value::Object(base) = document else { panic!("an object") };
         let edits: Vec<_> = edits.iter().map(|edit| Edit::set(edit).unwrap()).collect();
-        Value::Object(made(base, edits.iter(), keep, Timestamp::from_millis(0)).unwrap())
+        Value::Object(made(base, edits.iter(), keep, &Timestamp::from_millis(0)).unwrap())
     }
 
     #[test]

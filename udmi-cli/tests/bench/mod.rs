@@ -6,31 +6,36 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use device_broker::{Config, Note, Server};
+use device_broker::{Config, Note, Server, Users};
 use serde_json::{Value, json};
 use udmi_std::{Builder, Device, Endpoint, PointModel, Settings, Transport};
 
 /// What ought to happen at once has happened by then, even on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Bench {
+pub(crate) struct Bench {
     server: Server,
     notes: Receiver<Note>,
 }
 
 impl Bench {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::with(Users::anyone())
+    }
+
+    /// Only these may connect.
+    pub(crate) fn with(users: Users) -> Self {
         let (tap, notes) = sync_channel(100_000);
-        let server = Server::start(Config { tap: Some(tap), ..Config::default() }).unwrap();
+        let server = Server::start(Config { tap: Some(tap), users, ..Config::default() }).unwrap();
         Self { server, notes }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://{}", self.server.address())
     }
 
     /// AHU-1 with a point that can be set, `sat`, and one that cannot, `rat`.
-    pub fn device(&self) -> Builder {
+    pub(crate) fn device(&self) -> Builder {
         let address = self.server.address();
         let (host, port) = (address.ip().to_string(), address.port());
         let endpoint = Endpoint { host, port, transport: Transport::Tcp };
@@ -43,14 +48,14 @@ impl Bench {
     }
 
     /// The command, with the flags that lead to this bench.
-    pub fn udmi(&self, command: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn udmi(&self, command: &str, arguments: &[&str]) -> Command {
         let mut udmi = udmi();
         udmi.arg(command).args(["--endpoint", &self.url(), "--registry", "REG"]).args(arguments);
         udmi
     }
 
     /// Keeps a config for the device.
-    pub fn configure(&self, config: &Value) {
+    pub(crate) fn configure(&self, config: &Value) {
         let folder = tempfile::tempdir().unwrap();
         let file = write(folder.path(), "config.json", config);
         let arguments = ["--device", "AHU-1", "--no-wait", "--keep-timestamp", "--file", &file];
@@ -59,7 +64,7 @@ impl Bench {
     }
 
     /// Waits for the first message on a topic of the device.
-    pub fn message(&self, topic: &str) -> Value {
+    pub(crate) fn message(&self, topic: &str) -> Value {
         let wanted = format!("/r/REG/d/AHU-1/{topic}");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -75,18 +80,18 @@ impl Bench {
 }
 
 /// The command as it was built, without a terminal and without the user's settings.
-pub fn udmi() -> Command {
+pub(crate) fn udmi() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udmi"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_BACKTRACE");
     command
 }
 
 /// Runs the command to its end.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     udmi().args(arguments).output().unwrap()
 }
 
-pub fn config() -> Value {
+pub(crate) fn config() -> Value {
     json!({
         "timestamp": "2026-03-01T10:00:00Z",
         "version": "1.5.7",
@@ -96,22 +101,22 @@ pub fn config() -> Value {
 }
 
 /// Writes a file and returns its name for a command line.
-pub fn write(folder: &Path, name: &str, content: &Value) -> String {
+pub(crate) fn write(folder: &Path, name: &str, content: &Value) -> String {
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, content.to_string()).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Standard output as one JSON value a line.
-pub fn ndjson(output: &Output) -> Vec<Value> {
+pub(crate) fn ndjson(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
