@@ -89,6 +89,13 @@ impl Watch {
     pub(super) fn started(&mut self) {
         self.run += 1;
         self.own_blocks.clear();
+        self.forget_connection();
+        (self.up, self.down) = (BTreeMap::new(), None); // another run may use the same names
+    }
+
+    fn forget_connection(&mut self) {
+        self.unacknowledged.clear();
+        self.owed.clear();
     }
 
     pub(super) fn saw_command(&mut self, command: &Command) {
@@ -101,8 +108,7 @@ impl Watch {
     pub(super) fn sent(&mut self, now: Now, conn: ConnId, bytes: &[u8]) {
         if !self.up.contains_key(&conn) {
             self.up.clear();
-            self.unacknowledged.clear();
-            self.owed.clear();
+            self.forget_connection();
         }
         self.up.entry(conn).or_default().extend_from_slice(bytes);
         loop {

@@ -377,17 +377,24 @@ impl World {
         self.calls_now =
             if self.calls_now.0 == self.at { (self.at, self.calls_now.1 + 1) } else { (self.at, 1) };
         assert!(self.calls_now.1 < SPINNING, "the device spins: {:?}", device.wake_reason());
-        match &event {
-            Event::HookDone { id, .. } => drop(self.open_hooks.remove(id)),
-            Event::Stored { id, .. } => drop(self.open_stores.remove(id)),
-            _ => {}
-        }
+        // A timer of this very moment fires before the event is looked at, and may still cancel the hook.
+        let answered = match &event {
+            Event::HookDone { id, .. } => Some(*id),
+            Event::Stored { id, .. } => {
+                self.open_stores.remove(id);
+                None
+            }
+            _ => None,
+        };
         let recorder = self.setup.records.then(|| Recorder::<Udmi>::event(now, &event));
         let shown = self.transcript.is_some().then(|| event.clone());
         device.handle(now, event);
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
         self.record(recorder, shown.as_ref(), &actions);
         self.perform(actions.into());
+        if let Some(id) = answered {
+            self.open_hooks.remove(&id);
+        }
     }
 
     fn record(&mut self, recorder: Option<Recorder<Udmi>>, event: Option<&Event>, actions: &[Action]) {

@@ -11,6 +11,11 @@ use super::operations::{Broken, Config, Op, ops, play, settle, setup};
 /// The least milliseconds between two states of one run (§7.2).
 const FLOOR_MS: u64 = 2000;
 
+/// Runs of each property: 40, or as many as `UDMI_CASES` says.
+pub(crate) fn cases() -> u32 {
+    std::env::var("UDMI_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40)
+}
+
 pub(crate) fn played(setup: Setup, ops: &[Op]) -> World {
     let mut world = World::new(setup);
     play(&mut world, ops);
@@ -147,7 +152,7 @@ pub(crate) fn check_broken_changes_nothing(world: &mut World, broken: Broken) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_a_run_ends_in_order(ops in ops(40), seed in any::<u64>()) {
@@ -215,7 +220,7 @@ proptest! {
         world.advance(600_000);
         let calls = world.calls();
         world.advance(3_600_000);
-        // A sample every two seconds at most, the metrics, and attempts to connect.
-        prop_assert!(world.calls() - calls <= 6000, "{} calls in an hour", world.calls() - calls);
+        // A sample every two seconds at most, its read being answered twice, and attempts to connect.
+        prop_assert!(world.calls() - calls <= 8000, "{} calls in an hour", world.calls() - calls);
     }
 }
