@@ -127,6 +127,9 @@ fn points(message: &Message, document: &Value, memory: &Memory, output: &Output)
         format!("{}={}{units}", Plain(name), output.paint(Role::Strong, value))
     });
     let mut shown: Vec<_> = shown.collect();
+    if shown.is_empty() {
+        shown.push(output.paint(Role::Faint, "no points"));
+    }
     if document.get("partial_update").and_then(Value::as_bool) == Some(true) {
         shown.push(output.paint(Role::Faint, "(partial)"));
     }
@@ -156,12 +159,22 @@ fn system(message: &Message, document: &Value, output: &Output) -> Vec<String> {
     let entries = document.get("logentries").and_then(Value::as_array);
     let mut lines: Vec<_> = entries.into_iter().flatten().map(|entry| log(message, entry, output)).collect();
     if let Some(metrics) = document.get("metrics") {
-        lines.push(head(message, output, &format!("metrics {}", Brief(metrics))));
+        lines.push(head(message, output, &format!("metrics {}", measures(metrics))));
     }
     if lines.is_empty() {
         lines.push(head(message, output, &Brief(&without_head(document)).to_string()));
     }
     lines
+}
+
+/// Measures as `name=value`, rounded.
+fn measures(metrics: &Value) -> String {
+    let Some(members) = metrics.as_object() else { return Brief(metrics).to_string() };
+    let rounded = |value: &Value| {
+        value.as_f64().map_or_else(|| Brief(value).to_string(), |number| format!("{number:.1}"))
+    };
+    let shown = members.iter().map(|(name, value)| format!("{}={}", Plain(name), rounded(value)));
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 fn log(message: &Message, entry: &Value, output: &Output) -> String {
@@ -239,6 +252,13 @@ mod tests {
             "mode": { "present_value": "on" } } });
         let told = lines(&mut memory, Kind::Events, Some("pointset"), &event);
         assert_eq!(told, ["10:00:00.123 AHU-1 pointset flow=3_Liters-per-second mode=on sat=21.5°C"]);
+    }
+
+    #[test]
+    fn measures_are_rounded() {
+        let event = json!({ "metrics": { "mem_free_mb": 23490.072576, "system_load": 3.6 } });
+        let told = lines(&mut Memory::default(), Kind::Events, Some("system"), &event);
+        assert_eq!(told, ["10:00:00.123 AHU-1 system metrics mem_free_mb=23490.1 system_load=3.6"]);
     }
 
     #[test]
