@@ -221,3 +221,78 @@ pub(crate) fn reason(error: &std::io::Error) -> Closed {
         _ => Closed::Reset,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A connection, and the peer's end of it. Its name comes from a node, since only nodes name connections.
+    fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let id = serde_json::from_str("1").unwrap();
+        let connection = Connection::new(id, Dialed { socket, tls: None }, Instant(0));
+        (connection, listener.accept().unwrap().0)
+    }
+
+    fn stall(connection: &mut Connection, now: Instant) {
+        while !connection.has_unsent() {
+            connection.send(&[0; 1 << 20], now).unwrap();
+            connection.flush(now).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up_after_the_write_deadline() {
+        let (mut connection, _peer) = pair();
+        let stalled = Instant(100_000);
+        stall(&mut connection, stalled);
+        let end = stalled + WRITE_DEADLINE;
+        assert_eq!(connection.deadline(), Some(end));
+        assert_eq!(connection.flush(Instant(end.0 - 1)), Ok(()));
+        assert_eq!(connection.flush(end), Err(Closed::Timeout));
+    }
+
+    #[test]
+    fn progress_moves_the_write_deadline() {
+        let (mut connection, mut peer) = pair();
+        stall(&mut connection, Instant(0));
+        while connection.has_unsent() {
+            let _ = peer.read(&mut [0; 1 << 16]).unwrap();
+            connection.flush(Instant(15_000)).unwrap();
+        }
+        assert_eq!(connection.deadline(), None);
+    }
+
+    #[test]
+    fn more_unsent_than_the_bound_is_refused() {
+        let (mut connection, _peer) = pair();
+        assert_eq!(connection.send(&vec![0; UNSENT_BYTES_MAX], Instant(0)), Ok(()));
+        assert_eq!(connection.send(&[0], Instant(0)), Err(Closed::Timeout));
+    }
+
+    #[test]
+    fn what_is_unwritten_when_leaving_still_arrives_then_the_end() {
+        let (mut connection, mut peer) = pair();
+        connection.send(b"farewell", Instant(0)).unwrap();
+        connection.leave(Instant(0));
+        assert!(!connection.linger(&mut [0; 64], Instant(1)));
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"farewell");
+        drop(peer);
+        while !connection.linger(&mut [0; 64], Instant(2)) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_peer_that_does_not_say_farewell_is_left_after_a_while() {
+        let (mut connection, _peer) = pair();
+        connection.leave(Instant(0));
+        assert!(!connection.linger(&mut [0; 64], Instant(1)));
+        assert!(connection.linger(&mut [0; 64], Instant(0) + LINGER));
+    }
+}

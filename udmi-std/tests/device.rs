@@ -278,6 +278,7 @@ fn what_was_stored_is_there_after_a_restart() {
         let device = Device::builder(settings(broker.address)).store(store).start().unwrap();
         let state = broker.state_for(&timestamp(1));
         stop(&device);
+        broker.message("state", |state| state["system"]["operation"]["mode"] == "shutdown");
         state["system"]["operation"]["restart_count"].as_i64().unwrap()
     };
     let first = restarts();

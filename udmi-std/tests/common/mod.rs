@@ -12,34 +12,34 @@ use device_link::wire::{Connect, Packet, PacketId, Publish, Qos, decode, encode}
 use udmi_std::{Endpoint, PointModel, Settings, Transport};
 
 /// What ought to happen at once has happened by then, even on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-pub const PREFIX: &str = "/r/REG/d/AHU-1";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PREFIX: &str = "/r/REG/d/AHU-1";
 
-pub struct Broker {
+pub(crate) struct Broker {
     server: Option<Server>,
     notes: Receiver<Note>,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Broker {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_at(([127, 0, 0, 1], 0).into())
     }
 
-    pub fn start_at(address: SocketAddr) -> Self {
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
         let (tap, notes) = sync_channel(100_000);
         let server = Server::start(Config { address, tap: Some(tap), ..Config::default() }).unwrap();
         Self { address: server.address(), server: Some(server), notes }
     }
 
     /// Stops it, and says where it was.
-    pub fn stop(mut self) -> SocketAddr {
+    pub(crate) fn stop(mut self) -> SocketAddr {
         self.server.take().unwrap().stop().unwrap();
         self.address
     }
 
     /// The first note of which `wanted` makes something.
-    pub fn note<T>(&self, what: &str, mut wanted: impl FnMut(&Note) -> Option<T>) -> T {
+    pub(crate) fn note<T>(&self, what: &str, mut wanted: impl FnMut(&Note) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.notes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -54,7 +54,11 @@ impl Broker {
     }
 
     /// The next message of the device on that topic of which `wanted` is true.
-    pub fn message(&self, topic: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub(crate) fn message(
+        &self,
+        topic: &str,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
         let full = format!("{PREFIX}/{topic}");
         self.note(topic, |note| match note {
             Note::Published { topic, payload, .. } if *topic == full => {
@@ -65,12 +69,12 @@ impl Broker {
     }
 
     /// The next state that answers the config of that timestamp.
-    pub fn state_for(&self, timestamp: &str) -> serde_json::Value {
+    pub(crate) fn state_for(&self, timestamp: &str) -> serde_json::Value {
         self.message("state", |state| state["system"]["last_config"] == timestamp)
     }
 
     /// Keeps a config for the device.
-    pub fn configure(&self, config: &serde_json::Value) {
+    pub(crate) fn configure(&self, config: &serde_json::Value) {
         let mut socket = TcpStream::connect(self.address).unwrap();
         let mut send = |packet: &Packet| write_packet(&mut socket, packet);
         send(&connect("cloud"));
@@ -88,7 +92,7 @@ impl Broker {
     }
 }
 
-pub fn connect(client: &str) -> Packet {
+pub(crate) fn connect(client: &str) -> Packet {
     Packet::Connect(Connect {
         client_id: client.into(),
         clean_session: true,
@@ -99,14 +103,14 @@ pub fn connect(client: &str) -> Packet {
     })
 }
 
-pub fn write_packet(socket: &mut impl Write, packet: &Packet) {
+pub(crate) fn write_packet(socket: &mut impl Write, packet: &Packet) {
     let mut bytes = BytesMut::new();
     encode(packet, &mut bytes).unwrap();
     socket.write_all(&bytes).unwrap();
     socket.flush().unwrap();
 }
 
-pub fn read_packet(socket: &mut impl Read, input: &mut BytesMut) -> Packet {
+pub(crate) fn read_packet(socket: &mut impl Read, input: &mut BytesMut) -> Packet {
     let mut buffer = [0; 4096];
     loop {
         if let Some(packet) = decode(input, 1 << 20).unwrap() {
@@ -119,7 +123,7 @@ pub fn read_packet(socket: &mut impl Read, input: &mut BytesMut) -> Packet {
 }
 
 /// A device with the point `temperature` and the writable point `setpoint`.
-pub fn settings(address: SocketAddr) -> Settings {
+pub(crate) fn settings(address: SocketAddr) -> Settings {
     let (host, transport) = (address.ip().to_string(), Transport::Tcp);
     let endpoint = Endpoint { host, port: address.port(), transport };
     let mut settings = Settings::new("AHU-1", endpoint, PREFIX, PREFIX);
@@ -129,7 +133,7 @@ pub fn settings(address: SocketAddr) -> Settings {
 }
 
 /// A config of the second `second`, with both points; `setpoint` is set if there is a value.
-pub fn config(second: u32, set_value: Option<f64>) -> serde_json::Value {
+pub(crate) fn config(second: u32, set_value: Option<f64>) -> serde_json::Value {
     let mut setpoint = serde_json::json!({});
     if let Some(value) = set_value {
         setpoint["set_value"] = value.into();
@@ -142,6 +146,6 @@ pub fn config(second: u32, set_value: Option<f64>) -> serde_json::Value {
     })
 }
 
-pub fn timestamp(second: u32) -> String {
+pub(crate) fn timestamp(second: u32) -> String {
     format!("2026-11-20T05:00:{second:02}Z")
 }
