@@ -23,7 +23,7 @@ fn config(criterion: &mut Criterion) {
         });
         let floor = ConfigFloor::new(points);
         group.bench_function(BenchmarkId::new("floor", points), |bencher| {
-            bencher.iter(|| black_box(floor.run()))
+            bencher.iter(|| black_box(floor.run()));
         });
     }
     group.finish();
@@ -38,7 +38,7 @@ fn sample(criterion: &mut Criterion) {
         });
         let floor = SampleFloor::new(points);
         group.bench_function(BenchmarkId::new("floor", points), |bencher| {
-            bencher.iter(|| black_box(floor.run()))
+            bencher.iter(|| black_box(floor.run()));
         });
     }
     group.finish();
