@@ -4,6 +4,7 @@ mod broker;
 mod check;
 mod cloud;
 mod config;
+mod demo;
 mod device;
 mod difference;
 mod init;
@@ -53,6 +54,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Device(device::Arguments),
     Broker(broker::Arguments),
     Watch(watch::Arguments),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
+        Command::Demo(arguments) => demo::run(arguments, output),
         Command::Device(arguments) => device::run(arguments, output),
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),

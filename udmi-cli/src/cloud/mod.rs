@@ -180,6 +180,13 @@ impl Cloud {
         self.retain(&topic, config.to_string().into_bytes())
     }
 
+    /// Publishes a text in place of a config, whatever it is, for the broker to keep.
+    pub(crate) fn publish_text(&mut self, device: &str, text: &str) -> Result<Published, CloudError> {
+        let topic =
+            self.registry.config(device).map_err(|_| CloudError::Topic)?.ok_or(CloudError::Registry)?;
+        self.retain(&topic, text.as_bytes().to_vec())
+    }
+
     fn retain(&mut self, topic: &Topic, payload: Vec<u8>) -> Result<Published, CloudError> {
         self.publishes += 1;
         let number = self.publishes;

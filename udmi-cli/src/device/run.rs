@@ -30,7 +30,9 @@ use crate::plant::Plant;
 const LOOK_AROUND: Duration = Duration::from_millis(250);
 /// The plant is a little ahead of what the state says, so that a value that is `applied` can be read.
 const AHEAD: f64 = 0.9;
-/// The exit code of a process that a second signal ends at once.
+/// From then on a second signal ends the process at once.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+/// The exit code of a process that a second signal ends.
 const IMPATIENT: i32 = 130;
 
 /// What runs.
@@ -60,10 +62,15 @@ impl Run {
         let _ = reached.set(link.clone()); // nobody else sets it
         let stopped = link.clone();
         spawn("signals", move || {
-            if signals.forever().next().is_some() {
-                stop(&stopped);
-                signals.forever().next();
-                signal_hook::low_level::exit(IMPATIENT);
+            let mut first = None;
+            for _ in signals.forever() {
+                match first {
+                    None => stop(&stopped),
+                    // Tools such as timeout(1) signal a process and its group in one breath.
+                    Some(first) if Instant::elapsed(&first) < IMPATIENCE => {}
+                    Some(_) => std::process::exit(IMPATIENT),
+                }
+                first.get_or_insert_with(Instant::now);
             }
         })?;
         if until_input_ends {
@@ -81,9 +88,6 @@ impl Run {
     pub(super) fn on_a_bare_socket(self, output: &Output) -> Result<ExitReason, Failure> {
         let stopping = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order the second signal finds the flag set by the first.
-            flag::register_conditional_shutdown(signal, IMPATIENT, stopping.clone())
-                .map_err(|error| no_signals(&error))?;
             flag::register(signal, stopping.clone()).map_err(|error| no_signals(&error))?;
         }
         if self.until_input_ends {
