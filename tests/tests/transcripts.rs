@@ -1,10 +1,200 @@
-//! Scenarios for people to read: commands, and what the device answers.
+//! Scenarios for people to read: commands after a `$`, and what the device answers. A changed snapshot is
+//! explained in the commit that changes it; `INSTA_UPDATE=always` writes them anew.
+
+use udmi_tests::model::Model;
+use udmi_tests::world::{Answer, Setup, World};
+
+/// Characters of a payload that are shown.
+const WIDTH: usize = 96;
+
+fn setup() -> Setup {
+    let mut setup = Model::air_handler().setup();
+    setup.transcript = Some(WIDTH);
+    setup.plant.writes = Answer::ByHand;
+    setup.restart_ms = Some(1500);
+    setup
+}
+
+/// A world with a device that has been up for a while, so that a scenario begins with what it is about.
+fn running(mut setup: Setup, config: &str) -> World {
+    setup.settings.options.commands = false;
+    let mut world = World::new(setup);
+    world.script(&format!("config {config}\nconnect\nadvance 60s"));
+    world
+}
+
+/// No metrics, no samples and no entries below errors: nothing happens by itself.
+const QUIET: &str = r#"{"system":{"min_loglevel":500,"metrics_rate_sec":0,"operation":{"mode":"active"}}}"#;
+
+macro_rules! snapshot {
+    ($text:expr) => {
+        let text = $text;
+        assert!(text.lines().count() <= 40, "{} lines:\n{text}", text.lines().count());
+        insta::with_settings!({ snapshot_path => "transcripts", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(text);
+        });
+    };
+}
 
 #[test]
-fn smoke() {
-    let mut setup = udmi_tests::model::Model::air_handler().setup();
-    setup.transcript = Some(300);
-    setup.records = true;
-    let mut world = udmi_tests::world::World::new(setup);
-    println!("{}", world.script("config {\"system\":{\"operation\":{\"mode\":\"active\"}},\"localnet\":{\"families\":{\"ipv4\":{}}}}\nconnect\nadvance 8s\nshow /system\ndrop\nadvance 5s\nraw {broken\nadvance 5s\nshow /system"));
+fn first_start() {
+    let mut setup = setup();
+    setup.settings.options.commands = false;
+    let mut world = World::new(setup);
+    world.cloud.writes_back = true;
+    let config = r#"{"system":{"min_loglevel":200,"metrics_rate_sec":0,"operation":{"last_start":"1970-01-01T00:01:13Z"}},"localnet":{"families":{"ipv4":{}}}}"#;
+    let script = format!("config {config}\nconnect\nadvance 3s\nshow /system/operation\nshow /localnet");
+    snapshot!(world.script(&script));
+}
+
+#[test]
+fn broken_config_and_recovery() {
+    let mut world = running(setup(), r#"{"system":{"min_loglevel":100,"metrics_rate_sec":0}}"#);
+    snapshot!(world.script(
+        "raw { broken on purpose\nadvance 3s\nshow /system/status\nshow /system/last_config\nconfig {}\nadvance 3s\nshow /system/status\nshow /system/last_config"
+    ));
+}
+
+const RESTART: &str = r#"
+    show /system/operation
+    config {"system":{"operation":{"mode":"restart"}}}
+    until exit
+    show /system/operation
+    "#;
+
+#[test]
+fn restart_is_told_before_it_happens() {
+    let mut world = running(setup(), QUIET);
+    snapshot!(world.script(RESTART));
+}
+
+#[test]
+fn restarted_device_stays_initial_though_the_config_says_restart() {
+    let mut world = running(setup(), QUIET);
+    world.cloud.writes_back = true;
+    world.script(RESTART);
+    snapshot!(world.script("until state\nadvance 3s\nshow /system/operation"));
+}
+
+#[test]
+fn burst_of_configs_is_answered_by_two_states() {
+    let mut world = running(setup(), QUIET);
+    snapshot!(world.script(
+        r#"
+        config {"system":{"min_loglevel":500}}
+        config {"localnet":{"families":{"ipv4":{}}}}
+        config {"blobset":{"blobs":{}}}
+        config {"discovery":{"families":{}}}
+        config {"gateway":{}}
+        config {"localnet":{"families":{"ether":{}}}}
+        advance 5s
+        show /localnet
+        "#
+    ));
+}
+
+#[test]
+fn write_back_from_updating_to_applied() {
+    let mut world = running(setup(), QUIET);
+    snapshot!(world.script(
+        r#"
+        config {"pointset":{"points":{"duct_pressure_setpoint":{"set_value":60}}}}
+        advance 3s
+        show /pointset/points
+        hook 5 ok
+        advance 3s
+        show /pointset/points
+        "#
+    ));
+}
+
+#[test]
+fn superseded_write_is_not_reported() {
+    let mut world = running(setup(), QUIET);
+    snapshot!(world.script(
+        r#"
+        config {"pointset":{"points":{"duct_pressure_setpoint":{"set_value":60}}}}
+        advance 3s
+        config {"pointset":{"points":{"duct_pressure_setpoint":{"set_value":61}}}}
+        advance 3s
+        show /pointset/points
+        "#
+    ));
+}
+
+#[test]
+fn state_is_held_back_until_the_first_config_after_a_reconnect() {
+    let mut world = running(setup(), QUIET);
+    snapshot!(world.script(
+        r#"
+        refuse
+        drop
+        advance 1s
+        do {"SetSoftware":{"module":"shell","version":"2"}}
+        advance 4s
+        calm
+        until state
+        advance 2s
+        show /system/software
+        "#
+    ));
+}
+
+#[test]
+fn refused_subscription_of_commands_changes_nothing() {
+    let mut setup = setup();
+    setup.refused = vec!["commands/#".into()];
+    let mut world = World::new(setup);
+    snapshot!(world.script(&format!("config {QUIET}\nconnect\nadvance 3s\nshow /system/operation/mode")));
+}
+
+#[test]
+fn unanswered_connect_is_given_up() {
+    let mut world = World::new(setup());
+    snapshot!(world.script(&format!("config {QUIET}\nunheard\nconnect\nadvance 9s\ncalm\nadvance 5s")));
+}
+
+#[test]
+fn outbox_over_its_bound_keeps_the_newest_events() {
+    let mut setup = setup();
+    setup.limits.outbox_messages = 2;
+    let mut world = running(setup, QUIET);
+    snapshot!(world.script(
+        r#"
+        refuse
+        drop
+        advance 100
+        do {"SendEvent":{"folder":"own","content":"{\"number\":1}"}}
+        do {"SendEvent":{"folder":"own","content":"{\"number\":2}"}}
+        do {"SendEvent":{"folder":"own","content":"{\"number\":3}"}}
+        calm
+        advance 5s
+        "#
+    ));
+}
+
+#[test]
+fn minimum_level_old_for_receive_and_new_for_apply() {
+    let mut world = running(setup(), r#"{"system":{"min_loglevel":100,"metrics_rate_sec":0}}"#);
+    snapshot!(world.script(
+        r#"
+        config {"system":{"min_loglevel":500}}
+        advance 4s
+        config {"system":{"min_loglevel":100}}
+        advance 4s
+        "#
+    ));
+}
+
+#[test]
+fn shutdown_tells_the_last_state_and_log_before_it_leaves() {
+    let mut world = running(setup(), r#"{"system":{"metrics_rate_sec":0,"operation":{"mode":"active"}}}"#);
+    snapshot!(world.script(
+        r#"
+        do {"Log":{"level":300,"category":"device.test","message":"almost done","detail":null}}
+        do {"Stop":{"reason":"Shutdown"}}
+        until exit
+        show /system/operation/mode
+        "#
+    ));
 }
