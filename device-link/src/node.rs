@@ -104,6 +104,13 @@ impl<D: Dialect> Node<D> {
         self.phase == Phase::Finished
     }
 
+    /// Whether the link is up and lags behind: half of what may wait in the outbox is waiting. A driver does
+    /// well to leave further commands where they come from, or the oldest publishes will be lost.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.core.up && self.core.session.is_half_full()
+    }
+
     /// The dialect, to look at.
     #[must_use]
     pub fn dialect(&self) -> &D {

@@ -336,6 +336,10 @@ impl<T: Copy> Session<T> {
         self.outbox.depth()
     }
 
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.outbox.is_half_full()
+    }
+
     pub(crate) fn lost_full(&self) -> u64 {
         self.outbox.lost_full()
     }

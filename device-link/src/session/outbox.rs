@@ -188,6 +188,12 @@ impl Outbox {
     }
 
     /// How many parcels were lost to a full outbox since birth.
+    /// Whether half of what may wait is waiting.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.waiting.len() >= self.maximum_messages.div_ceil(2)
+            || self.waiting_bytes >= self.maximum_bytes.div_ceil(2)
+    }
+
     pub(crate) fn lost_full(&self) -> u64 {
         self.lost_full
     }
