@@ -88,12 +88,22 @@ impl System {
         }
         self.metrics_period = period;
         match period {
-            None => sc.cancel(DeviceTimer::Metrics),
+            None => {
+                sc.cancel(DeviceTimer::Metrics);
+                self.forget_metrics_hook(sc);
+            }
             Some(period) => {
                 self.metrics_due = sc.now().at + period.min(FIRST_METRICS);
                 sc.at(DeviceTimer::Metrics, self.metrics_due);
             }
         }
+    }
+
+    /// Gives up waiting for metrics; tells whether they were awaited.
+    fn forget_metrics_hook(&mut self, sc: &mut Scope<'_, '_>) -> bool {
+        let Some(unanswered) = self.metrics_hook.take() else { return false };
+        sc.cancel_hook(unanswered);
+        true
     }
 
     pub(crate) fn set_last_config(&mut self, timestamp: Timestamp) {
@@ -117,11 +127,12 @@ impl System {
         let Some(period) = self.metrics_period else { return };
         self.metrics_due = next_due(self.metrics_due, period, sc.now().at);
         sc.at(DeviceTimer::Metrics, self.metrics_due);
+        let unanswered = self.forget_metrics_hook(sc);
         if !sc.cx.is_up() {
             return; // nobody wants to know later how busy we were
         }
-        if let Some(unanswered) = self.metrics_hook.take() {
-            sc.cancel_hook(unanswered);
+        if unanswered {
+            self.publish_event(sc, None); // the event of the period before, which waited in vain
         }
         match self.asks_metrics.then(|| sc.invoke(Hook::Metrics)) {
             Some(Ok(id)) => self.metrics_hook = Some(id),
@@ -140,6 +151,9 @@ impl System {
             return self.modes.on_hook(sc, id, outcome);
         }
         self.metrics_hook = None;
+        if !sc.cx.is_up() {
+            return None;
+        }
         let metrics = match outcome {
             Outcome::Metrics(metrics) => Some(finite(metrics)),
             Outcome::Done

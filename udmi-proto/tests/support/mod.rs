@@ -47,7 +47,14 @@ pub struct Rig {
     pub exit: Option<ExitReason>,
     /// Whether QoS 1 publishes of the device are acknowledged at once.
     pub acknowledge: bool,
+    /// Ends of the filters that the broker refuses.
+    pub refused: Vec<&'static str>,
+    /// Whether the store works.
+    stores: bool,
 }
+
+/// The topic under which the end of a connection in order is kept.
+pub const DISCONNECT: &str = "DISCONNECT";
 
 /// Settings of a device without points.
 pub fn settings() -> Settings {
@@ -92,6 +99,15 @@ impl Rig {
 
     /// A device that finds what an earlier run has stored.
     pub fn with_store(settings: Settings, store: BTreeMap<Key, Bytes>) -> Self {
+        Self::make(settings, store, true)
+    }
+
+    /// A device whose store keeps nothing.
+    pub fn without_store(settings: Settings) -> Self {
+        Self::make(settings, BTreeMap::new(), false)
+    }
+
+    fn make(settings: Settings, store: BTreeMap<Key, Bytes>, stores: bool) -> Self {
         let now = Now { at: Instant(1000), utc: UtcMillis(BIRTH) };
         let mut boot = Boot::new(now, 7);
         boot.stored =
@@ -110,6 +126,8 @@ impl Rig {
             store,
             exit: None,
             acknowledge: true,
+            refused: Vec::new(),
+            stores,
         };
         rig.drain();
         rig
@@ -122,9 +140,14 @@ impl Rig {
         rig
     }
 
-    /// Answers the pending attempt: transport up, CONNACK, SUBACK for all.
+    /// Waits for the device to dial and answers: transport up, CONNACK, SUBACK for all.
     pub fn connect(&mut self) {
-        let conn = self.conn.expect("the device has asked for a connection");
+        let conn = loop {
+            match self.conn {
+                Some(conn) => break conn,
+                None => self.advance(100),
+            }
+        };
         self.handle(Event::Opened { conn });
         self.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
     }
@@ -152,13 +175,22 @@ impl Rig {
 
     /// Delivers a message on a topic below the prefix, at QoS 1.
     pub fn deliver(&mut self, topic: &str, payload: &[u8]) {
+        self.deliver_as(topic, payload, false);
+    }
+
+    /// The same as the broker's answer to a subscription: retained.
+    pub fn deliver_retained(&mut self, topic: &str, payload: &[u8]) {
+        self.deliver_as(topic, payload, true);
+    }
+
+    fn deliver_as(&mut self, topic: &str, payload: &[u8], retain: bool) {
         let id = self.next_packet;
         self.next_packet = id.next();
         self.receive(&Packet::Publish(wire::Publish {
             topic: format!("{PREFIX}/{topic}"),
             payload: Bytes::copy_from_slice(payload),
             qos: Qos::AtLeastOnce,
-            retain: false,
+            retain,
             dup: false,
             id: Some(id),
         }));
@@ -339,11 +371,11 @@ impl Rig {
                     }
                 }
                 Action::Store { id, key, value } => {
-                    match value {
+                    match value.filter(|_| self.stores) {
                         Some(value) => self.store.insert(key, value),
                         None => self.store.remove(&key),
                     };
-                    self.device.handle(self.now, Event::Stored { id, ok: true });
+                    self.device.handle(self.now, Event::Stored { id, ok: self.stores });
                 }
                 Action::InvokeHook { id, hook } => self.hooks.push((id, hook)),
                 Action::CancelHook { id } => {
@@ -366,11 +398,17 @@ impl Rig {
                     }
                 }
                 Packet::Subscribe { id, filters } => {
-                    let codes = vec![Some(Qos::AtLeastOnce); filters.len()];
+                    let refused = |filter: &str| self.refused.iter().any(|end| filter.ends_with(end));
+                    let code = |filter: &str| (!refused(filter)).then_some(Qos::AtLeastOnce);
+                    let codes = filters.iter().map(|(filter, _)| code(filter)).collect();
                     self.reply(&Packet::SubAck { id, codes });
                 }
                 Packet::Unsubscribe { id, .. } => self.reply(&Packet::UnsubAck(id)),
                 Packet::PingReq => self.reply(&Packet::PingResp),
+                Packet::Disconnect => {
+                    let at = self.now.at.0 - 1000;
+                    self.sent.push(Sent { at, topic: DISCONNECT.into(), payload: Json::Null });
+                }
                 _ => {}
             }
         }
