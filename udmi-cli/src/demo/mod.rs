@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let mut bench = Bench::new(output, Duration::from_secs(arguments.seconds)).map_err(Failure::new)?;
     for (done, step) in STEPS.iter().enumerate() {
         let since = Instant::now();
+        begun(step, output)?;
         match (step.observe)(&mut bench) {
             Ok(seen) => observed(step, &seen, since.elapsed(), output)?,
             Err(missing) => {
@@ -49,24 +50,37 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
+/// On a terminal, says what is waited for; what was seen takes its place.
+fn begun(step: &Step, output: &Output) -> Result<(), Failure> {
+    if live(output) { output.raw(output.paint(Role::Faint, format!("… {}", step.name))) } else { Ok(()) }
+}
+
+/// Goes over what [`begun`] printed.
+fn over(output: &Output) -> &'static str {
+    if live(output) { "\r\u{1b}[2K" } else { "" }
+}
+
+/// Whether lines can be rewritten for a reader.
+fn live(output: &Output) -> bool {
+    output.terminal && !output.json && !output.quiet
+}
+
 fn observed(step: &Step, seen: &str, took: Duration, output: &Output) -> Result<(), Failure> {
     if output.json {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         return output
             .line(json!({ "step": step.name, "observed": true, "detail": seen, "ms": milliseconds }));
     }
-    output.line(format!(
-        "{} {}: {seen}",
-        output.paint(Role::Good, "✔"),
-        output.paint(Role::Strong, step.name)
-    ))
+    let (mark, name) = (output.paint(Role::Good, "✔"), output.paint(Role::Strong, step.name));
+    output.line(format!("{}{mark} {name}: {seen}", over(output)))
 }
 
 fn not_observed(step: &Step, missing: &str, output: &Output) -> Result<(), Failure> {
     if output.json {
         return output.line(json!({ "step": step.name, "observed": false, "detail": missing }));
     }
-    output.line(format!("{} {}: not observed: {missing}", output.paint(Role::Bad, "✘"), step.name))
+    let (mark, name) = (output.paint(Role::Bad, "✘"), output.paint(Role::Strong, step.name));
+    output.line(format!("{}{mark} {name}: not observed: {missing}", over(output)))
 }
 
 fn summary(done: usize, untried: &[&str], took: Duration, output: &Output) -> Result<(), Failure> {

@@ -49,7 +49,7 @@ impl Table {
         if self.drawn > 0 {
             let _ = write!(text, "\u{1b}[{}A", self.drawn); // a text takes everything
         }
-        let clear = if output.terminal { "\u{1b}[2K" } else { "" };
+        let clear = if output.terminal { "\r\u{1b}[2K" } else { "" };
         let width = self.values.keys().map(String::len).max().unwrap_or(0);
         for (name, value) in &self.values {
             let units = self.units.get(name).filter(|units| *units != NO_UNITS).map_or("", String::as_str);

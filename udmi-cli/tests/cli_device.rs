@@ -1,0 +1,211 @@
+//! `udmi device` against a broker, with the real binary.
+
+mod bench;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use bench::{Bench, run, stderr, udmi};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A site, and what its devices remember.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let output = run(&["init", "-q", place.site().to_str().unwrap()]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        place
+    }
+
+    fn site(&self) -> PathBuf {
+        self.0.path().join("site")
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn device(&self, bench: &Bench, arguments: &[&str]) -> Running {
+        let mut command = udmi();
+        command.arg("device").arg("--site").arg(self.site());
+        command.args(["--device", "AHU-1", "--endpoint", &bench.url(), "--registry", "REG", "--seed", "1"]);
+        command.arg("--state-dir").arg(self.folder().join("state"));
+        command.args(["-q", "--until-input-ends"]).args(arguments);
+        Running(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
+    }
+}
+
+/// A device that is killed if a test fails.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        // `wait` would close its input, which ends it as well.
+        let _input = self.0.stdin.take();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn config(mode: &str) -> Value {
+    json!({
+        "timestamp": "2026-03-01T10:00:00Z",
+        "version": "1.5.7",
+        "system": { "operation": { "mode": mode } },
+        "pointset": { "sample_rate_sec": 1, "points": {
+            "supply_air_temperature_setpoint": {},
+            "supply_air_temperature_sensor": {},
+        } },
+    })
+}
+
+/// Waits for a state that is as wanted.
+fn state(bench: &Bench, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let state = bench.message("state");
+        if wanted(&state) {
+            return state;
+        }
+    }
+}
+
+fn mode(state: &Value) -> &str {
+    state["system"]["operation"]["mode"].as_str().unwrap()
+}
+
+fn comes_and_goes(runtime: &str, signal: &str) {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let mut device = place.device(&bench, &["--runtime", runtime, "--serial", "S-7"]);
+    let first = bench.message("state");
+    assert_eq!(first["system"]["last_config"], "2026-03-01T10:00:00Z");
+    assert_eq!(first["system"]["hardware"]["model"], "Breeze 400");
+    assert_eq!(first["system"]["serial_no"], "S-7");
+    let event = bench.message("events/pointset");
+    assert!(event["points"]["supply_air_temperature_sensor"]["present_value"].is_number(), "{event}");
+    device.signal(signal);
+    state(&bench, |state| mode(state) == "shutdown");
+    assert_eq!(device.exit_code(), Some(0));
+}
+
+#[test]
+fn a_device_on_threads_answers_and_leaves_in_order() {
+    comes_and_goes("std", "-TERM");
+}
+
+#[test]
+fn a_device_on_a_bare_socket_answers_and_leaves_in_order() {
+    comes_and_goes("bare", "-INT");
+}
+
+fn write_is_followed(runtime: &str) {
+    let (bench, place) = (Bench::start(), Place::new());
+    let mut config = config("active");
+    config["pointset"]["points"]["supply_air_temperature_setpoint"]["set_value"] = json!(21);
+    bench.configure(&config);
+    let _device = place.device(&bench, &["--runtime", runtime, "--write-seconds", "2"]);
+    let value_state =
+        |state: &Value| state["pointset"]["points"]["supply_air_temperature_setpoint"]["value_state"].clone();
+    assert_eq!(value_state(&bench.message("state")), "updating");
+    state(&bench, |state| value_state(state) == "applied");
+    let event = bench.message("events/pointset");
+    assert_eq!(event["points"]["supply_air_temperature_setpoint"]["present_value"], 21);
+}
+
+#[test]
+fn a_write_is_seen_updating_and_then_applied() {
+    write_is_followed("std");
+}
+
+#[test]
+fn a_write_on_a_bare_socket_is_seen_updating_and_then_applied() {
+    write_is_followed("bare");
+}
+
+#[test]
+fn the_cloud_restarts_it_and_it_remembers() {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let mut device = place.device(&bench, &[]);
+    state(&bench, |state| mode(state) == "active");
+    bench.configure(&config("restart"));
+    state(&bench, |state| mode(state) == "restart");
+    assert_eq!(device.exit_code(), Some(192));
+    let _again = place.device(&bench, &[]);
+    let first = state(&bench, |state| mode(state) == "initial");
+    assert_eq!(first["system"]["operation"]["restart_count"], 2);
+}
+
+#[test]
+fn another_instance_ends_it_for_good() {
+    let (bench, place) = (Bench::start(), Place::new());
+    let mut config = config("active");
+    config["system"]["operation"]["last_start"] = json!("2100-01-01T00:00:00Z");
+    bench.configure(&config);
+    let mut device = place.device(&bench, &[]);
+    assert_eq!(device.exit_code(), Some(193));
+}
+
+#[test]
+fn a_run_can_be_replayed_from_its_trace() {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let trace = place.folder().join("run.ndjson");
+    let trace = trace.to_str().unwrap();
+    let mut device = place.device(&bench, &["--trace", trace]);
+    bench.message("events/pointset");
+    drop(device.0.stdin.take());
+    assert_eq!(device.exit_code(), Some(0));
+    let output = run(&["replay", trace]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+fn refused(place: &Place, device: &str) -> String {
+    let output = udmi()
+        .args(["device", "--endpoint", "mqtt://127.0.0.1:1", "--device", device, "--site"])
+        .arg(place.site())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    stderr(&output)
+}
+
+#[test]
+fn a_proxied_device_is_refused_with_the_reason() {
+    assert!(refused(&Place::new(), "EM-1").contains("GAT-1 speaks for it"));
+}
+
+#[test]
+fn an_unknown_device_is_refused_with_those_there_are() {
+    assert!(refused(&Place::new(), "AHU-9").contains("AHU-1, EM-1, EM-2, FCU-1, GAT-1"));
+}
+
+#[test]
+fn a_missing_site_is_refused_with_the_way_to_one() {
+    let output = run(&["device", "--site", "/nonexistent", "--device", "AHU-1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("udmi init site"), "{}", stderr(&output));
+    assert_eq!(stderr(&output).lines().count(), 2);
+}
+
+#[test]
+fn a_site_without_keys_leads_to_a_plain_broker() {
+    let place = Place::new();
+    let output = run(&["device", "--site", place.site().to_str().unwrap(), "--device", "AHU-1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--endpoint mqtt://"), "{}", stderr(&output));
+}
