@@ -46,7 +46,8 @@ pub(crate) struct DeviceCore {
     suppress_state: bool,
     config_sync: Option<core::time::Duration>,
     last_state: UtcMillis,
-    lost_reported: bool,
+    told_full: bool,
+    told_too_large: bool,
 }
 
 impl DeviceCore {
@@ -68,7 +69,8 @@ impl DeviceCore {
             suppress_state: options.suppress_state,
             config_sync: options.config_sync(),
             last_state: UtcMillis(0),
-            lost_reported: false,
+            told_full: false,
+            told_too_large: false,
         }
     }
 
@@ -126,7 +128,8 @@ impl DeviceCore {
     }
 
     pub(crate) fn on_up(&mut self, cx: &mut Cx<'_, Udmi>) {
-        self.lost_reported = false;
+        self.told_full = false;
+        self.told_too_large = false;
         match self.config_sync {
             Some(wait) => cx.after(Timer::Own(DeviceTimer::ConfigSync), wait),
             None => self.latch.sync(),
@@ -149,7 +152,7 @@ impl DeviceCore {
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
         let read = if payload.is_empty() { None } else { Some(reading::read(payload)) };
         if let Some(Ok(envelope)) = &read {
-            self.logs.saw_config(envelope.millis);
+            self.logs.saw_config(cx.now(), envelope.millis);
         }
         self.with(cx, |_, sc| {
             sc.log(Category::SystemConfigReceive, Category::SystemConfigReceive.level(), "config received");
@@ -208,20 +211,27 @@ impl DeviceCore {
         }
     }
 
+    /// Messages that were lost here are told once for a connection, so that telling cannot feed itself.
     pub(crate) fn on_receipt(&mut self, cx: &mut Cx<'_, Udmi>, _token: Token, receipt: Receipt) {
-        if receipt != Receipt::Lost(Lost::Full) || self.lost_reported {
+        let (told, level, text) = match receipt {
+            Receipt::Lost(Lost::Full) => {
+                (&mut self.told_full, Level::WARNING, "the outbox is full, the oldest events are lost")
+            }
+            Receipt::Lost(Lost::TooLarge) => {
+                (&mut self.told_too_large, Level::ERROR, "a message over the packet limit is lost")
+            }
+            Receipt::Sent
+            | Receipt::Acked
+            | Receipt::Lost(Lost::Offline | Lost::Superseded | Lost::Ended) => return,
+        };
+        if core::mem::replace(told, true) {
             return;
         }
-        self.lost_reported = true;
-        let lost = cx.lost_to_full_outbox();
-        cx.notify(Notice::OutboxFull { lost });
-        self.with(cx, |_, sc| {
-            sc.log(
-                Category::device("outbox"),
-                Level::WARNING,
-                "the outbox is full, the oldest events are lost",
-            );
-        });
+        if receipt == Receipt::Lost(Lost::Full) {
+            let lost = cx.lost_to_full_outbox();
+            cx.notify(Notice::OutboxFull { lost });
+        }
+        self.with(cx, |_, sc| sc.log(Category::device("outbox"), level, text));
     }
 
     /// Ends the run in order.

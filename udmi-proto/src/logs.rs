@@ -1,6 +1,8 @@
 //! The device's log: entries at or above the level in force wait here until they are flushed (§3.3, §3.6).
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use device_link::{Cx, Now};
@@ -17,7 +19,7 @@ pub(crate) struct Logs {
     minimum: Level,
     /// How many entries were dropped since the last flush.
     dropped: u64,
-    /// The newest config timestamp, if it is ahead of our clock by no more than [`Logs::LEAP`].
+    /// The newest config timestamp that was credible when it came.
     config_millis: i64,
 }
 
@@ -26,12 +28,15 @@ impl Logs {
     pub(crate) const FLUSH_AFTER: Duration = Duration::from_secs(1);
     /// Entries that may wait. Beyond, the oldest go and the next flush tells how many.
     pub(crate) const CAPACITY: usize = 500;
-    /// Entries of one message, so that it stays far below the packet limit.
+    /// Entries of one message.
     pub(crate) const BATCH: usize = 100;
+    /// Bytes on the wire of the entries of one message; some brokers take no more than 256 KiB.
+    const BATCH_BYTES: usize = 128 * 1024;
     /// Longest message and detail in bytes; the rest is cut.
     pub(crate) const TEXT: usize = 2048;
-    /// How far a config may be ahead of our clock to lend its time to entries, in milliseconds.
-    const LEAP: i64 = 5000;
+    /// How far a config may be ahead of our clock to lend its time to entries, in milliseconds: as far as
+    /// the validator lets our clock be wrong (§A).
+    const LEAP: i64 = 60_000;
 
     pub(crate) fn new() -> Self {
         // §11 item 5: 200 before the first config.
@@ -44,24 +49,30 @@ impl Logs {
 
     /// A config of that time was seen: no later entry is stamped before it, since the conformance
     /// suite drops entries that are older than the config they answer (§9.3).
-    pub(crate) fn saw_config(&mut self, config_millis: i64) {
-        self.config_millis = config_millis;
+    pub(crate) fn saw_config(&mut self, now: Now, config_millis: i64) {
+        if is_ahead(config_millis, now) {
+            self.config_millis = self.config_millis.max(config_millis);
+        }
     }
 
     pub(crate) fn stamp(&self, now: Now) -> Timestamp {
-        let ahead = self.config_millis.saturating_sub(now.utc.0);
-        let millis = if (0..=Self::LEAP).contains(&ahead) { self.config_millis } else { now.utc.0 };
-        Timestamp::from_millis(millis)
+        let lends = is_ahead(self.config_millis, now);
+        Timestamp::from_millis(if lends { self.config_millis } else { now.utc.0 })
+    }
+
+    /// Whether an entry of that level goes out.
+    pub(crate) fn takes(&self, level: Level) -> bool {
+        level >= self.minimum && level.is_legal()
     }
 
     /// Keeps the entry if its level is high enough; tells whether it was.
     pub(crate) fn push(&mut self, cx: &mut Cx<'_, Udmi>, mut entry: Entry) -> bool {
-        if entry.level < self.minimum || !entry.level.is_legal() || entry.category == Category::Unknown {
+        if !self.takes(entry.level) || entry.category == Category::Unknown {
             return false;
         }
-        truncate(&mut entry.message);
+        clip(&mut entry.message);
         if let Some(detail) = &mut entry.detail {
-            truncate(detail);
+            clip(detail);
         }
         cx.notify(Notice::Logged(entry.clone()));
         if self.entries.len() >= Self::CAPACITY {
@@ -77,15 +88,63 @@ impl Logs {
     }
 
     /// The next entries to send, and how many were dropped before them.
-    pub(crate) fn take(&mut self) -> (alloc::vec::Vec<Entry>, u64) {
-        let count = self.entries.len().min(Self::BATCH);
+    pub(crate) fn take(&mut self) -> (Vec<Entry>, u64) {
+        let mut bytes = 0;
+        let fitting = self.entries.iter().take(Self::BATCH).take_while(|entry| {
+            bytes += size_on_wire(entry);
+            bytes <= Self::BATCH_BYTES
+        });
+        let count = fitting.count();
         (self.entries.drain(..count).collect(), core::mem::take(&mut self.dropped))
     }
 }
 
-fn truncate(text: &mut alloc::string::String) {
+fn is_ahead(config_millis: i64, now: Now) -> bool {
+    (0..=Logs::LEAP).contains(&config_millis.saturating_sub(now.utc.0))
+}
+
+/// Cuts a text that a peer or the application has worded to what an entry may hold.
+pub(crate) fn clip(text: &mut String) {
     if text.len() > Logs::TEXT {
         let cut = (0..=Logs::TEXT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(cut);
+    }
+}
+
+/// At least the bytes that an entry takes as JSON: a control character may take six. Two full texts take
+/// far less than [`Logs::BATCH_BYTES`], so that every batch has an entry.
+fn size_on_wire(entry: &Entry) -> usize {
+    const FRAME: usize = 256;
+    let text = |text: &str| -> usize {
+        text.bytes()
+            .map(|byte| match byte {
+                0..0x20 => 6,
+                b'"' | b'\\' => 2,
+                0x20..=0xff => 1,
+            })
+            .sum()
+    };
+    FRAME + entry.category.as_str().len() + text(&entry.message) + entry.detail.as_deref().map_or(0, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned as _;
+
+    use super::*;
+
+    #[test]
+    fn the_size_of_an_entry_is_never_guessed_too_low() {
+        for text in ["", "plain", "\u{0}\u{1f}\n\"\\", "ä€\u{7f}"] {
+            let entry = Entry::new(Category::device("test"), text, Timestamp::EPOCH).with_detail(text);
+            assert!(serde_json::to_vec(&entry).unwrap().len() <= size_on_wire(&entry), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "a".to_owned() + &"€".repeat(1000);
+        clip(&mut text);
+        assert_eq!(text.len(), 2047);
     }
 }

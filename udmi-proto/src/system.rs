@@ -178,7 +178,7 @@ impl System {
 
     fn publish_event(&mut self, sc: &mut Scope<'_, '_>, metrics: Option<events::SystemMetrics>) {
         let (mut entries, dropped) = sc.logs.take();
-        if dropped > 0 {
+        if dropped > 0 && sc.logs.takes(Level::WARNING) {
             let text = alloc::format!("{dropped} log entries were dropped");
             entries.push(sc.entry(Category::device("log"), text).at(Level::WARNING));
         }

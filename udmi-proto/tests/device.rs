@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "device/logs.rs"]
+mod logs;
 #[path = "device/metrics.rs"]
 mod metrics;
 
