@@ -395,6 +395,9 @@ impl World {
         if let Some(id) = answered {
             self.open_hooks.remove(&id);
         }
+        let limits = &self.setup.limits;
+        assert!(self.open_hooks.len() <= limits.pending_hooks, "too many hooks are open");
+        assert!(self.open_stores.len() <= limits.pending_stores, "too many stores are open");
     }
 
     fn record(&mut self, recorder: Option<Recorder<Udmi>>, event: Option<&Event>, actions: &[Action]) {
@@ -444,9 +447,6 @@ impl World {
                 }
             }
         }
-        let limits = &self.setup.limits;
-        assert!(self.open_hooks.len() <= limits.pending_hooks, "too many hooks are open");
-        assert!(self.open_stores.len() <= limits.pending_stores, "too many stores are open");
     }
 
     /// Does what the broker says.

@@ -280,7 +280,7 @@ fn value_states_that_do_not_come_or_go_are_caught() {
     let without = move || in_states(move |state| remove(state, at, "value_state"));
     assert_fails(&with_fault("writeback_success", without()), "value_state is absent, expected \"applied\"");
     let stuck = in_states(move |state| {
-        state["pointset"]["points"]["duct_pressure_setpoint"]["value_state"] = json!("applied")
+        state["pointset"]["points"]["duct_pressure_setpoint"]["value_state"] = json!("applied");
     });
     assert_fails(&with_fault("writeback_success", stuck), "value_state is \"applied\", expected absent");
     for (sequence, point) in [("writeback_invalid", "filter_pressure"), ("writeback_failure", "filter_alarm")]

@@ -3,10 +3,10 @@
 use device_link::trace::{Header, replay};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use udmi_proto::{Limits, Notice, Settings, Udmi};
+use udmi_proto::{Hook, Limits, Notice, Settings, Udmi};
 use udmi_tests::world::{Cut, Emitted, Opens, Setup, World};
 
-use super::operations::{Broken, Config, Op, ops, play, settle, setup};
+use super::operations::{Broken, Config, Op, ops, options, play, settle, setup, setup_with};
 
 /// The least milliseconds between two states of one run (§7.2).
 const FLOOR_MS: u64 = 2000;
@@ -31,6 +31,9 @@ pub(crate) fn last_config() -> Config {
         rate: 300,
         limit: None,
         points: Some(vec![(0, Some(json!(60)), false), (1, None, false), (4, None, false)]),
+        etag: None,
+        expiry: None,
+        increment: None,
         blocks: vec!["localnet"],
         seconds_back: 0,
     }
@@ -106,21 +109,30 @@ pub(crate) fn check_replay(world: &World, settings: &Settings) {
     }
 }
 
-/// All that the device let out, whatever call it was in.
-fn output(world: &World) -> (Vec<(u64, String, Value)>, Vec<String>, Vec<String>) {
-    let emitted = &world.watch.emitted;
-    let messages = emitted.iter().map(|message| (message.at, message.topic.clone(), message.payload.clone()));
-    let notices = world.notices().iter().map(|notice| format!("{notice:?}"));
-    let hooks = world.plant.asked().iter().map(|hook| format!("{hook:?}"));
-    (messages.collect(), notices.collect(), hooks.collect())
+/// All that the device let out, whatever call it was in: messages, notices, hooks.
+#[derive(Debug, PartialEq)]
+struct Output {
+    messages: Vec<(u64, String, Value)>,
+    notices: Vec<Notice>,
+    hooks: Vec<Hook>,
 }
 
-pub(crate) fn check_cuts_are_invisible(ops: &[Op], seed: u64) {
-    let whole = played(setup(seed), ops);
+fn output(world: &World) -> Output {
+    let emitted = &world.watch.emitted;
+    let messages = emitted.iter().map(|message| (message.at, message.topic.clone(), message.payload.clone()));
+    Output {
+        messages: messages.collect(),
+        notices: world.notices().to_vec(),
+        hooks: world.plant.asked().to_vec(),
+    }
+}
+
+pub(crate) fn check_cuts_are_invisible(ops: &[Op], setup: &Setup) {
+    let whole = played(setup.clone(), ops);
     for cut in [Cut::Every(1), Cut::Seeded(40)] {
-        let mut cut_setup = setup(seed);
-        cut_setup.weather.cut = cut;
-        assert_eq!(output(&whole), output(&played(cut_setup, ops)), "{cut:?}");
+        let mut setup = setup.clone();
+        setup.weather.cut = cut;
+        assert_eq!(output(&whole), output(&played(setup, ops)), "{cut:?}");
     }
 }
 
@@ -155,8 +167,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_a_run_ends_in_order(ops in ops(40), seed in any::<u64>()) {
-        let setup = setup(seed);
+    fn whatever_happens_a_run_ends_in_order(ops in ops(40), seed in any::<u64>(), options in options()) {
+        let setup = setup_with(seed, options);
         let settings = setup.settings.clone();
         let mut world = played(setup, &ops);
         settle(&mut world);
@@ -168,8 +180,8 @@ proptest! {
     }
 
     #[test]
-    fn how_the_transport_cuts_bytes_is_invisible(ops in ops(25), seed in any::<u64>()) {
-        check_cuts_are_invisible(&ops, seed);
+    fn how_the_transport_cuts_bytes_is_invisible(ops in ops(25), seed in any::<u64>(), options in options()) {
+        check_cuts_are_invisible(&ops, &setup_with(seed, options));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use udmi_proto::{Closed, Command, Event, Json, Level, Source, Value as PointValue};
+use udmi_proto::model::common::Timestamp;
+use udmi_proto::{Closed, Command, Event, Json, Level, Options, Source, Value as PointValue};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Opens, Setup, World};
 
@@ -51,6 +52,9 @@ pub(crate) struct Config {
     pub(crate) rate: i64,
     pub(crate) limit: Option<i64>,
     pub(crate) points: Option<Vec<(usize, Option<Value>, bool)>>,
+    pub(crate) etag: Option<&'static str>,
+    pub(crate) expiry: Option<i64>,
+    pub(crate) increment: Option<f64>,
     pub(crate) blocks: Vec<&'static str>,
     pub(crate) seconds_back: i64,
 }
@@ -69,7 +73,7 @@ impl Config {
     pub(crate) fn to_json(&self, world: &World) -> Value {
         let mut now = world.now().utc;
         now.0 -= self.seconds_back * 1000;
-        let stamp = udmi_proto::model::common::Timestamp::from_millis_whole_seconds(now.0);
+        let stamp = Timestamp::from_millis_whole_seconds(now.0);
         let mut config = json!({
             "timestamp": stamp.as_str(),
             "version": "1.5.7",
@@ -91,9 +95,19 @@ impl Config {
             if let Some(limit) = self.limit {
                 config["pointset"]["sample_limit_sec"] = json!(limit);
             }
+            if let Some(etag) = self.etag {
+                config["pointset"]["state_etag"] = json!(etag);
+            }
+            if let Some(seconds) = self.expiry {
+                let at = Timestamp::from_millis_whole_seconds(world.now().utc.0 + seconds * 1000);
+                config["pointset"]["set_value_expiry"] = json!(at.as_str());
+            }
             for (point, set_value, wrong_reference) in points {
                 let point = POINTS[*point];
                 config["pointset"]["points"][point] = reference(point, *wrong_reference);
+                if let Some(increment) = self.increment {
+                    config["pointset"]["points"][point]["cov_increment"] = json!(increment);
+                }
                 if let Some(value) = set_value {
                     config["pointset"]["points"][point]["set_value"] = value.clone();
                 }
@@ -265,10 +279,13 @@ prop_compose! {
         limit in prop::sample::select(vec![None, Some(0i64), Some(1), Some(15)]),
         points in prop::option::weighted(0.8, prop::collection::vec(
             (0..POINTS.len(), prop::option::of(set_value()), prop::bool::weighted(0.1)), 0..5)),
+        etag in prop::sample::select(vec![None, None, None, Some(""), Some("0123")]),
+        expiry in prop::sample::select(vec![None, None, None, Some(-5i64), Some(0), Some(3), Some(60)]),
+        increment in prop::sample::select(vec![None, None, Some(0.0), Some(0.5)]),
         blocks in prop::sample::subsequence(vec!["localnet", "discovery", "gateway", "blobset", "unheard_of"], 0..5),
         seconds_back in prop::sample::select(vec![0i64, 0, 0, 3600]),
     ) -> Config {
-        Config { level, metrics, mode, rate, limit, points, blocks, seconds_back }
+        Config { level, metrics, mode, rate, limit, points, etag, expiry, increment, blocks, seconds_back }
     }
 }
 
@@ -304,6 +321,30 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => (-100_000..100_000i64).prop_map(Op::StepWall),
         1 => any::<bool>().prop_map(Op::StoreFails),
     ]
+}
+
+/// Options of a device; states go out with all of them, at the usual pace.
+pub(crate) fn options() -> impl Strategy<Value = Options> {
+    let flags = prop::collection::vec(any::<bool>(), 5);
+    let waits = prop::sample::select(vec![0i64, -1, 3]);
+    let updating = prop::sample::select(vec![0u64, 3000]);
+    (flags, waits, updating).prop_map(|(flags, config_sync_seconds, minimum_updating_ms)| Options {
+        commands: flags[0],
+        echo_etag: flags[1],
+        lifecycle_hook: flags[2],
+        metrics_hook: flags[3],
+        command_hook: flags[4],
+        config_sync_seconds,
+        minimum_updating_ms,
+        ..Options::default()
+    })
+}
+
+/// The same world around a device with other options.
+pub(crate) fn setup_with(seed: u64, options: Options) -> Setup {
+    let mut setup = setup(seed);
+    setup.settings.options = options;
+    setup
 }
 
 pub(crate) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
