@@ -1,6 +1,6 @@
 //! A UDMI device in a loop of one's own with nothing but `std::net`: `cargo run --example bare -- localhost:1883`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,19 +33,20 @@ struct Loop {
 impl Loop {
     fn run(&mut self) -> u8 {
         let mut buffer = [0; 4096];
+        let mut events = VecDeque::new();
         loop {
             // Rule 2: do what the device says, in order, until it says nothing more.
             while let Some(action) = self.device.poll() {
                 if let Action::Exit(reason) = action {
                     return exit_code(reason);
                 }
-                let answer = self.perform(action);
-                answers.extend(answer);
+                events.extend(self.perform(action));
             }
             // Rule 3: sleep until the deadline or the next event.
             let at = now(self.started).at;
             let sleep = self.device.deadline().map_or(Duration::from_secs(10), |deadline| deadline.since(at));
-            let event = self.wait(sleep.max(Duration::from_millis(1)), &mut buffer);
+            let event = events.pop_front();
+            let event = event.unwrap_or_else(|| self.wait(sleep.max(Duration::from_millis(1)), &mut buffer));
             // Rule 1: hand in what happened, with the time.
             self.device.handle(now(self.started), event);
         }
@@ -70,20 +71,13 @@ impl Loop {
             }
             Action::Store { id, .. } => Some(Event::Stored { id, ok: false }), // nothing to keep it in
             Action::InvokeHook { id, hook } => Some(Event::HookDone { id, outcome: self.answer(hook) }),
-            Action::Notify(notice) => {
-                println!("{notice:?}");
-                None
-            }
-            Action::CancelHook { .. } | Action::Exit(_) => None,
+            Action::Notify(_) | Action::CancelHook { .. } | Action::Exit(_) => None,
         }
     }
 
     fn answer(&self, hook: Hook) -> Outcome {
         match hook {
-            Hook::WritePoint { point, value } => {
-                println!("{point} := {value}");
-                Outcome::Done
-            }
+            Hook::WritePoint { .. } => Outcome::Done,
             Hook::ReadPoints { .. } => {
                 let uptime = Value::number(self.started.elapsed().as_secs_f64()).unwrap_or_default();
                 Outcome::Values { values: BTreeMap::from([("uptime".into(), Reading::Value(uptime))]) }

@@ -22,7 +22,7 @@ const KEPT_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Dialed {
     pub(crate) socket: TcpStream,
-    pub(crate) tls: Option<TlsClient>,
+    pub(crate) tls: Option<Box<TlsClient>>,
 }
 
 /// What one read has brought, in this order.
@@ -38,7 +38,7 @@ pub(crate) struct Input {
 pub(crate) struct Connection {
     id: ConnId,
     socket: TcpStream,
-    tls: Option<TlsClient>,
+    tls: Option<Box<TlsClient>>,
     opened: bool,
     /// Not yet encrypted; stays empty without TLS.
     plain: Vec<u8>,

@@ -28,7 +28,7 @@ impl Dialer {
     pub(crate) fn dial(&mut self, to: &Endpoint) -> Result<Dialed, Closed> {
         let tls = match to.transport {
             Transport::Tcp => None,
-            Transport::Tls => Some(self.client(&to.host)?),
+            Transport::Tls => Some(Box::new(self.client(&to.host)?)),
         };
         let host = to.host.trim_start_matches('[').trim_end_matches(']');
         let found = (host, to.port).to_socket_addrs().map_err(|_| Closed::Resolve)?;

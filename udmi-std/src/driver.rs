@@ -33,6 +33,9 @@ pub const COMMANDS_MAX: usize = 1024;
 /// Notices that wait for a busy application; further ones are dropped, since none is needed for progress.
 pub const NOTICES_MAX: usize = 1024;
 
+/// Commands taken before the socket is looked after again.
+const COMMANDS_AT_ONCE: usize = 64;
+
 /// Stacks are touched, and so cost memory, only as far as they are used.
 const CORE_STACK: usize = 512 << 10;
 const APPLICATION_STACK: usize = 1 << 20;
@@ -192,13 +195,15 @@ fn run<D: Dialect>(
         if let Some(reason) = engine.is_over() {
             break reason;
         }
-        let at_most = if inbox.may_sleep() { Duration::MAX } else { Duration::ZERO };
+        // What is not taken waits in the channel, whose bound is the sender's business.
+        let room = if engine.is_congested() { 0 } else { COMMANDS_AT_ONCE };
+        let at_most = if inbox.may_sleep(room) { Duration::MAX } else { Duration::ZERO };
         let ready = engine.wait(Some(inbox.waker()), at_most);
         if ready.woken {
             inbox.silence();
         }
         engine.proceed(ready, &mut threads);
-        inbox.take(&mut commands, &mut answers);
+        inbox.take(room, &mut commands, &mut answers);
         for answer in answers.drain(..) {
             match answer {
                 Answer::Dialed(conn, result) => engine.dialed(conn, result, &mut threads),

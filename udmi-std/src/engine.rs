@@ -123,12 +123,17 @@ impl<D: Dialect> Engine<D> {
         &self.node
     }
 
+    /// Whether further commands had better wait.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.node.is_congested()
+    }
+
     /// Writes what the turn has produced, as far as the socket takes it.
     pub(crate) fn flush(&mut self, world: &mut impl World<D>) {
         if let Some(live) = &mut self.live
             && let Err(why) = live.flush(self.now.at)
         {
-            self.hear_out(why, world);
+            self.hear_out(&why, world);
         }
         if let Some(trace) = &mut self.trace {
             trace.flush();
@@ -284,7 +289,7 @@ impl<D: Dialect> Engine<D> {
     }
 
     /// Writing has failed. What the peer said before that may tell the true reason.
-    fn hear_out(&mut self, why: Closed, world: &mut impl World<D>) {
+    fn hear_out(&mut self, why: &Closed, world: &mut impl World<D>) {
         while let Some(live) = &mut self.live {
             let mut input = live.receive(&mut self.buffer);
             if input.bytes.is_empty() && !input.opened && input.closed.is_none() {

@@ -90,18 +90,22 @@ impl<C, A> Inbox<C, A> {
         self.lock().ended = true;
     }
 
-    /// Exchanges all that is there for the two empty queues given.
-    pub(crate) fn take(&self, commands: &mut VecDeque<C>, answers: &mut VecDeque<A>) {
+    /// Moves all answers and at most `room` commands to the queues given. After the last command of all there
+    /// is room for every one.
+    pub(crate) fn take(&self, room: usize, commands: &mut VecDeque<C>, answers: &mut VecDeque<A>) {
         let mut state = self.lock();
         state.asleep = false;
-        std::mem::swap(&mut state.commands, commands);
         std::mem::swap(&mut state.answers, answers);
+        let room = if state.ended { usize::MAX } else { room };
+        let count = state.commands.len().min(room);
+        commands.extend(state.commands.drain(..count));
     }
 
-    /// Whether the core thread may sleep: from now on the bell is rung for it.
-    pub(crate) fn may_sleep(&self) -> bool {
+    /// Whether the core thread may sleep, if there is room for commands or not: from now on the bell is rung.
+    pub(crate) fn may_sleep(&self, room: usize) -> bool {
         let mut state = self.lock();
-        state.asleep = state.commands.is_empty() && state.answers.is_empty();
+        let wanted = state.ended || room > 0;
+        state.asleep = state.answers.is_empty() && (state.commands.is_empty() || !wanted);
         state.asleep
     }
 
@@ -148,18 +152,31 @@ mod tests {
         assert_eq!(inbox.last_command(4), Ok(()));
         assert_eq!(inbox.command(5), Err(SendError::Ended));
         let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
-        inbox.take(&mut commands, &mut answers);
+        inbox.take(0, &mut commands, &mut answers);
         assert_eq!(commands, [1, 2, 4]);
+    }
+
+    #[test]
+    fn commands_without_room_wait_and_let_the_core_sleep() {
+        let inbox = Inbox::<u32, ()>::new(2).unwrap();
+        inbox.command(1).unwrap();
+        assert!(inbox.may_sleep(0));
+        assert!(!inbox.may_sleep(1));
+        let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
+        inbox.take(0, &mut commands, &mut answers);
+        assert!(commands.is_empty());
+        inbox.take(1, &mut commands, &mut answers);
+        assert_eq!(commands, [1]);
     }
 
     #[test]
     fn the_bell_is_rung_once_a_sleep() {
         let inbox = Inbox::<u32, ()>::new(8).unwrap();
-        assert!(inbox.may_sleep());
+        assert!(inbox.may_sleep(1));
         inbox.answer(());
         inbox.answer(());
         let mut rung = [0; 8];
         assert_eq!((&inbox.ear).read(&mut rung).unwrap(), 1);
-        assert!(!inbox.may_sleep());
+        assert!(!inbox.may_sleep(1));
     }
 }

@@ -198,6 +198,24 @@ fn events_sent_while_the_broker_is_away_arrive_when_it_is_back() {
 }
 
 #[test]
+fn more_events_than_the_broker_keeps_up_with_are_refused_and_none_is_lost() {
+    let broker = Broker::start();
+    broker.configure(&config(1, None));
+    let device = Device::builder(settings(broker.address)).start().unwrap();
+    broker.state_for(&timestamp(1));
+    for number in 0..5000 {
+        let event = format!("{{\"number\":{number}}}");
+        while device.send_event("test", &event) == Err(HandleError::Full) {
+            std::thread::yield_now();
+        }
+    }
+    for number in 0..5000 {
+        broker.message("events/test", |event| event["number"] == number);
+    }
+    stop(&device);
+}
+
+#[test]
 fn the_cloud_asks_for_a_restart_and_the_application_is_heard_first() {
     let broker = Broker::start();
     let (asked, questions) = channel();

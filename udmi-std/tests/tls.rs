@@ -119,7 +119,7 @@ fn a_certificate_of_another_host_is_refused_and_the_cause_is_told() {
     let Down::Closed(Closed::Tls(cause)) = ends.recv_timeout(PATIENCE).unwrap() else {
         panic!("another cause")
     };
-    assert_eq!(cause, "the server certificate is not for 127.0.0.1 but for localhost");
+    assert!(cause.starts_with("the server certificate is not for 127.0.0.1"), "{cause}");
     device.stop();
     device.wait();
 }
