@@ -90,7 +90,8 @@ impl DeviceCore {
         run(&mut blocks, &mut scope)
     }
 
-    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>) {
+    /// `unreadable` tells what was wrong with the stored value, if anything.
+    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, unreadable: Option<String>) {
         let start = *self.system.start();
         if let Ok(key) = device_link::Key::new(system::STORED_KEY) {
             // Nothing is pending at birth, so there is room.
@@ -98,6 +99,11 @@ impl DeviceCore {
         }
         cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
         self.with(cx, |_, sc| {
+            if let Some(reason) = unreadable {
+                let text = alloc::format!("stored value {} is unreadable: {reason}", system::STORED_KEY);
+                sc.log(Category::device("store"), Level::WARNING, text);
+                sc.notify(Notice::StoredUnreadable { key: system::STORED_KEY.into(), reason });
+            }
             let text = alloc::format!("started, restart count {}", start.restart_count);
             sc.log(Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
         });
@@ -248,13 +254,17 @@ impl DeviceCore {
                 cx.at(Timer::Own(DeviceTimer::State), due);
             }
         }
-        let announcing = self.system.modes.is_announcing();
-        if announcing && (self.latch.due().is_none() || !cx.is_up()) {
-            self.with(cx, |blocks, sc| {
+        let state_is_out = self.latch.due().is_none() || !cx.is_up();
+        self.with(cx, |blocks, sc| {
+            if blocks.system.modes.is_announcing() && state_is_out {
                 blocks.system.flush_logs(sc);
                 blocks.system.modes.announced(sc);
-            });
-        }
+            }
+            if blocks.system.modes.is_due() {
+                blocks.system.flush_logs(sc);
+                blocks.system.modes.exit(sc);
+            }
+        });
     }
 
     fn publish_state(&mut self, cx: &mut Cx<'_, Udmi>) {

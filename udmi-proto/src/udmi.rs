@@ -1,7 +1,5 @@
 //! UDMI as a dialect of the link.
 
-use alloc::string::ToString as _;
-
 use device_link::{
     ConnectSpec, Cx, Dialect, HookId, LinkEvent, Message, Now, Receipt, Slot, StoreId, Stored,
     SubscribeRefused, Token, wire::Qos,
@@ -88,10 +86,7 @@ impl Dialect for Udmi {
         if let Ok(own) = core_of(&self.settings, start) {
             self.own = own; // the settings were checked at birth
         }
-        if let Some(reason) = unreadable {
-            cx.notify(Notice::StoredUnreadable { key: system::STORED_KEY.to_string(), reason });
-        }
-        self.own.on_start(cx);
+        self.own.on_start(cx, unreadable);
         if self.settings.options.commands {
             self.own.subscribe_commands(cx);
         }

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "device/config.rs"]
 mod config;
+#[path = "device/life.rs"]
+mod life;
 #[path = "device/logs.rs"]
 mod logs;
 #[path = "device/metrics.rs"]

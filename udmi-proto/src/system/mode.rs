@@ -18,10 +18,12 @@ const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How far the end of a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// The last state is owed.
-    Announcing { action: Lifecycle, ask: bool },
+    /// The last state is owed. `before` is the mode to return to if the application cannot do it.
+    Announcing { action: Lifecycle, ask: bool, before: Mode },
     /// The application was asked.
-    Asking { action: Lifecycle, hook: HookId },
+    Asking { action: Lifecycle, hook: HookId, before: Mode },
+    /// Nothing is in the way any more but the logs.
+    Due { action: Lifecycle },
     /// The link was told to exit.
     Exiting,
 }
@@ -97,7 +99,7 @@ impl Modes {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(Ending::Announcing { action, ask });
+        self.ending = Some(Ending::Announcing { action, ask, before: self.mode });
         sc.log(Category::SystemBaseShutdown, Category::SystemBaseShutdown.level(), text(action));
         self.set(
             sc,
@@ -121,14 +123,14 @@ impl Modes {
 
     /// The last state went out, or cannot.
     pub(crate) fn announced(&mut self, sc: &mut Scope<'_, '_>) {
-        let Some(Ending::Announcing { action, ask }) = self.ending else { return };
-        match ask.then(|| sc.invoke(Hook::Lifecycle { action })) {
+        let Some(Ending::Announcing { action, ask, before }) = self.ending else { return };
+        self.ending = Some(match ask.then(|| sc.invoke(Hook::Lifecycle { action })) {
             Some(Ok(hook)) => {
-                self.ending = Some(Ending::Asking { action, hook });
                 sc.after(DeviceTimer::Lifecycle, HOOK_TIMEOUT);
+                Ending::Asking { action, hook, before }
             }
-            Some(Err(_)) | None => self.exit(sc, action),
-        }
+            Some(Err(_)) | None => Ending::Due { action },
+        });
     }
 
     pub(crate) fn on_hook(
@@ -137,7 +139,7 @@ impl Modes {
         id: HookId,
         outcome: Outcome,
     ) -> Option<Outcome> {
-        let Some(Ending::Asking { action, hook }) = self.ending else { return Some(outcome) };
+        let Some(Ending::Asking { action, hook, before }) = self.ending else { return Some(outcome) };
         if hook != id {
             return Some(outcome);
         }
@@ -150,10 +152,10 @@ impl Modes {
                     Level::ERROR,
                     alloc::format!("{}: {message}", text(action)),
                 );
-                self.set(sc, Mode::Active);
+                self.set(sc, before);
             }
             Outcome::Done | Outcome::Values { .. } | Outcome::Metrics(_) | Outcome::Unhandled => {
-                self.exit(sc, action);
+                self.ending = Some(Ending::Due { action });
             }
         }
         None
@@ -161,13 +163,20 @@ impl Modes {
 
     /// The application did not answer: the run ends without it.
     pub(crate) fn on_hook_timeout(&mut self, sc: &mut Scope<'_, '_>) {
-        if let Some(Ending::Asking { action, hook }) = self.ending {
+        if let Some(Ending::Asking { action, hook, .. }) = self.ending {
             sc.cancel_hook(hook);
-            self.exit(sc, action);
+            self.ending = Some(Ending::Due { action });
         }
     }
 
-    fn exit(&mut self, sc: &mut Scope<'_, '_>, action: Lifecycle) {
+    /// Whether the run ends as soon as the logs are flushed.
+    pub(crate) fn is_due(&self) -> bool {
+        matches!(self.ending, Some(Ending::Due { .. }))
+    }
+
+    /// The logs are flushed: nothing else is published in this run.
+    pub(crate) fn exit(&mut self, sc: &mut Scope<'_, '_>) {
+        let Some(Ending::Due { action }) = self.ending else { return };
         self.ending = Some(Ending::Exiting);
         sc.cx.exit(action.exit_reason());
     }
