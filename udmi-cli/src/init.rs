@@ -54,18 +54,24 @@ fn refuse_filled(folder: &Path) -> Result<(), Failure> {
 }
 
 fn next_steps(folder: &Path, output: &Output) -> String {
-    let site = shell_word(&folder.display().to_string());
-    let heading = output.paint(Role::Strong, "Next, in one terminal each:");
+    let (udmi, site) = (invocation(), shell_word(&folder.display().to_string()));
+    let (registry, device) = (sample::REGISTRY, sample::DEVICE);
+    let heading = output.paint(Role::Strong, "Next, in a terminal each:");
     format!(
         "\n{heading}\n  \
-         udmi broker                                 # or any MQTT broker of yours on port 1883\n  \
-         udmi device --site {site} --device {device} --endpoint mqtt://127.0.0.1:1883\n  \
-         udmi config --help                          # send it a config\n  \
-         udmi watch --help                           # see what it says\n\n\
+         {udmi} broker        # or any MQTT broker on port 1883 that lets everybody in\n  \
+         {udmi} device --site {site} --device {device} --endpoint mqtt://127.0.0.1:1883\n  \
+         {udmi} watch\n  \
+         {udmi} config --registry {registry} --device {device} --set pointset.sample_rate_sec=5\n\n\
          Then change {file} and start the device again.\n",
-        device = sample::DEVICE,
-        file = folder.join("devices/AHU-1/metadata.json").display(),
+        file = folder.join("devices").join(device).join("metadata.json").display(),
     )
+}
+
+/// Our own program as the user has called it, so that the commands can be pasted.
+fn invocation() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    if called.contains('/') { shell_word(&called) } else { "udmi".to_owned() }
 }
 
 fn tick(output: &Output) -> String {

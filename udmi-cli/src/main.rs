@@ -23,10 +23,9 @@ use clap::{Parser, Subcommand};
 use output::{Colour, Failure, Output};
 
 const AFTER_HELP: &str = "\
-New here? These three need nothing but this program:
-  udmi demo                                     a broker, a device and a cloud, in one window
-  udmi init site                                a small site of your own, to change
-  udmi device --site site --device AHU-1 --endpoint mqtt://127.0.0.1:1883
+New here?
+  udmi demo            a broker, a device and a cloud at work; needs nothing but this program
+  udmi init site       a small site of your own, and what to do with it
 
 Exit codes:
   0    all well
@@ -35,18 +34,22 @@ Exit codes:
   192  the device wants to be restarted       (udmi device)
   193  the device is to stay stopped          (udmi device)";
 
+/// The heading of the flags that all commands have.
+const EVERYWHERE: &str = "Options of all commands";
+
 /// UDMI devices: run one, watch one, configure one, check what one says.
 #[derive(Debug, Parser)]
 #[command(name = "udmi", version, after_help = AFTER_HELP, propagate_version = true)]
 struct CommandLine {
-    /// When to use colours.
+    /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = EVERYWHERE, hide_possible_values = true)]
     color: Colour,
-    /// Print results as JSON, one object a line, where a command has results.
-    #[arg(long, global = true)]
+    /// Print results as JSON, one object a line, where a command has results
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
-    /// Print nothing but results and failures.
-    #[arg(short, long, global = true)]
+    /// Print nothing but results and failures
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,

@@ -7,6 +7,9 @@ use std::path::Path;
 /// The device that the demo runs.
 pub(crate) const DEVICE: &str = "AHU-1";
 
+/// The registry of the site.
+pub(crate) const REGISTRY: &str = "ZZ-DEM-SITE1";
+
 macro_rules! files {
     ($($path:literal),+ $(,)?) => {
         &[$(($path, include_str!(concat!("../sample-site/", $path)))),+]
@@ -56,6 +59,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let site = SiteModel::open(folder.path()).unwrap();
+        assert_eq!(site.registry(), REGISTRY);
         let list = site.device_list().unwrap();
         assert_eq!(list.ids, ["AHU-1", "EM-1", "EM-2", "FCU-1", "GAT-1"]);
         assert_eq!(list.refused, []);

@@ -36,7 +36,7 @@ fn the_site_of_init_satisfies_check() {
     let site = site.to_str().unwrap();
     let output = run(&["init", site]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains(&format!("udmi device --site {site} --device AHU-1")));
+    assert!(stdout(&output).contains(&format!("udmi device --site {site} --device AHU-1 --endpoint")));
     let output = run(&["check", site]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
 }

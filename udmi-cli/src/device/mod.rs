@@ -79,8 +79,8 @@ pub(crate) struct Arguments {
     /// Where the device remembers; without, a folder in the user's state folder or ./.udmi
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// How it runs: threads, or a single thread on a bare socket
-    #[arg(long, value_enum, default_value_t)]
+    /// How it runs: std (blocking threads) or bare (one thread, one non-blocking socket)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     runtime: Runtime,
     /// Seconds that a write takes until it is in force
     #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = write_seconds)]
