@@ -13,7 +13,8 @@ use crate::model::config;
 /// The most families of a config that are looked at.
 const FAMILIES: usize = 64;
 
-/// The localnet block: the address in each family the config names (§6.5).
+/// The localnet block: the address in each family the config names; one without an address is left out
+/// (§6.5).
 #[derive(Debug)]
 pub(crate) struct Localnet {
     addresses: BTreeMap<String, String>,
@@ -65,9 +66,11 @@ struct Families<'a> {
 
 impl Serialize for Families<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.families.len()))?;
+        let mut map = serializer.serialize_map(None)?;
         for family in self.families {
-            map.serialize_entry(family, &Family { addr: self.addresses.get(family) })?;
+            if let Some(addr) = self.addresses.get(family) {
+                map.serialize_entry(family, &Family { addr })?;
+            }
         }
         map.end()
     }
@@ -75,8 +78,7 @@ impl Serialize for Families<'_> {
 
 #[derive(Serialize)]
 struct Family<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    addr: Option<&'a String>,
+    addr: &'a str,
 }
 
 /// Which of the blocks without a machine of their own the config has.

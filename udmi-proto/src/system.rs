@@ -287,8 +287,18 @@ pub(crate) fn is_table_key(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// Removes what the schema would refuse.
+/// Removes what the schema would refuse, and puts placeholders where the required has no content (§3.2).
 pub(crate) fn clean(mut identity: Identity) -> Identity {
+    let placeholders = Identity::default();
+    for (text, placeholder) in [
+        (&mut identity.make, placeholders.make),
+        (&mut identity.model, placeholders.model),
+        (&mut identity.serial_no, placeholders.serial_no),
+    ] {
+        if text.is_empty() {
+            *text = placeholder;
+        }
+    }
     identity.software.retain(|name, _| is_table_key(name));
     identity.params.retain(|name, _| is_table_key(name));
     identity

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "device/commands.rs"]
+mod commands;
 #[path = "device/config.rs"]
 mod config;
 #[path = "device/life.rs"]
@@ -12,6 +14,8 @@ mod life;
 mod logs;
 #[path = "device/metrics.rs"]
 mod metrics;
+#[path = "device/state.rs"]
+mod state;
 
 use serde_json::{Value as Json, json};
 use support::Rig;

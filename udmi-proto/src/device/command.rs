@@ -29,6 +29,11 @@ const STATE_MEMBERS: [&str; 10] = [
     "pointset",
     "upgraded_from",
 ];
+/// Folders of events that are not the application's to send: the core's own, and one that upstream's
+/// envelope does not know (§1.4).
+const EVENT_FOLDERS: [&str; 3] = ["system", "pointset", "alarmset"];
+/// Commands that wait for the application at most; writes and reads need hooks too.
+const COMMANDS: usize = 16;
 /// State blocks of an application's own that are kept at most.
 const BLOCKS: usize = 16;
 
@@ -60,6 +65,10 @@ impl DeviceCore {
         self.log_command(cx, Level::INFO, format!("command {name} received"));
         if !self.command_hook {
             return self.log_command(cx, Level::WARNING, format!("unknown command {name}"));
+        }
+        if self.command_hooks.len() >= COMMANDS {
+            let text = format!("command {name}: {COMMANDS} others are not answered yet");
+            return self.log_command(cx, Level::ERROR, text);
         }
         let payload = String::from_utf8_lossy(payload).into_owned();
         match cx.invoke(Hook::Command { name: name.clone(), payload }) {
@@ -166,8 +175,11 @@ impl DeviceCore {
         let Ok(topic) = self.topics.events(folder) else {
             return refuse(cx, format!("event {folder}: no folder name"));
         };
-        if !is_name(folder) {
-            return refuse(cx, format!("event {folder}: expected a folder name of a-z, 0-9 and _"));
+        if !is_name(folder) || EVENT_FOLDERS.contains(&folder) {
+            return refuse(
+                cx,
+                format!("event {folder}: expected a folder of a-z, 0-9 and _ that is not taken"),
+            );
         }
         let members: alloc::collections::BTreeMap<String, &RawValue> =
             match serde_json::from_str(content.as_str()) {
