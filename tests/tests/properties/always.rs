@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use udmi_proto::{Hook, Limits, Notice, Settings, Udmi};
 use udmi_tests::world::{Cut, Emitted, Opens, Setup, World};
 
-use super::operations::{Broken, Config, Op, ops, options, play, settle, setup, setup_with};
+use super::operations::{Broken, Config, Op, local_ops, ops, options, play, settle, setup, setup_with};
 
 /// The least milliseconds between two states of one run (§7.2).
 const FLOOR_MS: u64 = 2000;
@@ -71,7 +71,7 @@ pub(crate) fn check_floor(world: &World) {
     }
 }
 
-/// The last state tells all: another one, asked for by the same config again, tells nothing new.
+/// A device that runs answers a config, and tells all in the answer.
 pub(crate) fn check_last_state_is_complete(world: &mut World) {
     if world.device().is_none() {
         return;
@@ -81,11 +81,7 @@ pub(crate) fn check_last_state_is_complete(world: &mut World) {
     world.advance(10_000);
     let told = world.cloud.state().expect("there is a state").clone();
     assert_eq!(told["system"]["last_config"], config["timestamp"], "last_config is that of the last config");
-    world.publish_config(&config);
-    world.advance(10_000);
-    let again = world.cloud.state().unwrap();
-    assert_ne!(told["timestamp"], again["timestamp"], "a config is answered by a state");
-    assert_eq!(without(&told, &["/timestamp"]), without(again, &["/timestamp"]));
+    check_last_state_tells_all(world, &config);
 }
 
 /// Whenever a state goes out, its `last_config` is the last one that was accepted.
@@ -136,6 +132,16 @@ pub(crate) fn check_cuts_are_invisible(ops: &[Op], setup: &Setup) {
     }
 }
 
+/// The last state tells all: one that is asked for by sending the same config again tells nothing new.
+pub(crate) fn check_last_state_tells_all(world: &mut World, config: &Value) {
+    let told = world.cloud.state().unwrap().clone();
+    world.publish_config(config);
+    world.advance(10_000);
+    let again = world.cloud.state().unwrap();
+    assert_ne!(told["timestamp"], again["timestamp"], "a config is answered by a state");
+    assert_eq!(without(&told, &["/timestamp"]), without(again, &["/timestamp"]));
+}
+
 pub(crate) fn check_broken_changes_nothing(world: &mut World, broken: Broken) {
     if world.device().is_none() {
         return;
@@ -177,6 +183,18 @@ proptest! {
         check_last_config(&world);
         check_last_state_is_complete(&mut world);
         check_replay(&world, &settings);
+    }
+
+    #[test]
+    fn every_change_is_told_by_a_state_without_being_asked(ops in local_ops(), options in options()) {
+        let mut world = World::new(setup_with(1, options));
+        // A point without a value is told of when it is sampled.
+        let config = Config { rate: 10, ..last_config() }.to_json(&world);
+        world.publish_config(&config);
+        world.advance(10_000);
+        play(&mut world, &ops);
+        settle(&mut world);
+        check_last_state_tells_all(&mut world, &config);
     }
 
     #[test]

@@ -289,8 +289,32 @@ prop_compose! {
     }
 }
 
-pub(crate) fn op() -> impl Strategy<Value = Op> {
+/// What the application or the plant does.
+fn local_op() -> impl Strategy<Value = Op> {
     let point = || 0..POINTS.len();
+    prop_oneof![
+        4 => (point(), point_value()).prop_map(|(point, value)| Op::SetPoint(point, value)),
+        2 => point().prop_map(Op::FailPoint),
+        2 => (point(), any::<bool>()).prop_map(|(point, on)| Op::Override(point, on)),
+        1 => (point(), any::<bool>()).prop_map(|(point, on)| Op::Define(point, on)),
+        1 => point().prop_map(Op::Remove),
+        1 => Just(Op::SampleNow),
+        1 => (1..40u16).prop_map(Op::Log),
+        1 => any::<bool>().prop_map(Op::Software),
+        1 => any::<bool>().prop_map(Op::Address),
+        1 => any::<bool>().prop_map(Op::Block),
+        1 => Just(Op::Event),
+        1 => answer().prop_map(Op::Writes),
+        1 => answer().prop_map(Op::Reads),
+    ]
+}
+
+/// Only such operations, and time between them.
+pub(crate) fn local_ops() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(prop_oneof![3 => local_op(), 1 => (0..5000u64).prop_map(Op::Pass)], 1..20)
+}
+
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => config().prop_map(Op::Config),
         2 => prop::sample::select(Broken::ALL.to_vec()).prop_map(Op::Broken),
@@ -303,19 +327,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => (0..900usize).prop_map(Op::BreakUp),
         1 => (0..900usize).prop_map(Op::BreakDown),
         1 => (0..3000u64).prop_map(Op::Latency),
-        4 => (point(), point_value()).prop_map(|(point, value)| Op::SetPoint(point, value)),
-        1 => point().prop_map(Op::FailPoint),
-        1 => (point(), any::<bool>()).prop_map(|(point, on)| Op::Override(point, on)),
-        1 => (point(), any::<bool>()).prop_map(|(point, on)| Op::Define(point, on)),
-        1 => point().prop_map(Op::Remove),
-        1 => Just(Op::SampleNow),
-        1 => (1..40u16).prop_map(Op::Log),
-        1 => any::<bool>().prop_map(Op::Software),
-        1 => any::<bool>().prop_map(Op::Address),
-        1 => any::<bool>().prop_map(Op::Block),
-        1 => Just(Op::Event),
-        1 => answer().prop_map(Op::Writes),
-        1 => answer().prop_map(Op::Reads),
+        12 => local_op(),
         1 => prop::sample::select(vec!["beep", "restart", "a/b"]).prop_map(Op::CloudCommand),
         1 => (0..5000u64).prop_map(Op::Crash),
         1 => (-100_000..100_000i64).prop_map(Op::StepWall),
