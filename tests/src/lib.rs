@@ -1,6 +1,7 @@
 //! Under construction.
 
 pub mod conformance;
+pub mod live;
 pub mod model;
 pub mod toy;
 pub mod upstream;

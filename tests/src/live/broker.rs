@@ -1,0 +1,141 @@
+//! A broker to run against: ours in this process, or mosquitto in one of its own.
+
+use std::io;
+use std::net::SocketAddr;
+
+use device_broker::{Access, Config, Server, Users};
+
+use super::certificates::Pki;
+use super::mosquitto::{self, Mosquitto};
+use super::terminator;
+use super::{CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
+use crate::upstream::LEFT_OUT;
+
+/// Which broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `device-broker`, in this process.
+    Embedded,
+    /// Debian's mosquitto.
+    Mosquitto,
+}
+
+impl Kind {
+    /// Whether it can be started here; if not, says so.
+    #[must_use]
+    pub fn is_there_or_say(self, test: &str) -> bool {
+        let there = self == Self::Embedded || mosquitto::find().is_some();
+        if !there {
+            eprintln!("{LEFT_OUT} {test}: mosquitto is neither on the path nor in /usr/sbin");
+        }
+        there
+    }
+}
+
+/// Who may do what, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Whether a user name and password are needed, and access is restricted (§1.5). Else everybody may.
+    pub accounts: bool,
+    /// Whether a device's subscription to its commands is refused. Needs `accounts`.
+    pub refuses_commands: bool,
+    /// The certificates, if devices are to use TLS.
+    pub pki: Option<Pki>,
+}
+
+impl Plan {
+    /// mosquitto refuses subscriptions only with this plug-in.
+    pub(super) fn has_dynamic_security(&self) -> bool {
+        self.refuses_commands
+    }
+}
+
+/// A broker that can be killed and started again at the same place. It keeps no message across that.
+#[derive(Debug)]
+pub struct Broker {
+    body: Body,
+    /// Where devices connect.
+    device_address: SocketAddr,
+}
+
+#[derive(Debug)]
+enum Body {
+    Embedded { server: Option<Server>, address: SocketAddr, users: Users },
+    Mosquitto(Mosquitto),
+}
+
+impl Broker {
+    /// Starts a broker; when it returns, clients can connect.
+    ///
+    /// # Errors
+    /// It cannot be started; the text may be the broker's own.
+    pub fn start(kind: Kind, plan: &Plan) -> io::Result<Self> {
+        match kind {
+            Kind::Embedded => Self::embedded(plan),
+            Kind::Mosquitto => {
+                let broker = Mosquitto::start(plan)?;
+                let device_address = broker.tls_address.unwrap_or(broker.address);
+                Ok(Self { body: Body::Mosquitto(broker), device_address })
+            }
+        }
+    }
+
+    fn embedded(plan: &Plan) -> io::Result<Self> {
+        let users = if plan.accounts { accounts(plan) } else { Users::anyone() };
+        let server = Server::start(Config { users: users.clone(), ..Config::default() })?;
+        let address = server.address();
+        let device_address = match &plan.pki {
+            Some(pki) => terminator::start(address, pki.server())?,
+            None => address,
+        };
+        Ok(Self { body: Body::Embedded { server: Some(server), address, users }, device_address })
+    }
+
+    /// Where devices connect, with TLS if there are certificates.
+    #[must_use]
+    pub fn device_address(&self) -> SocketAddr {
+        self.device_address
+    }
+
+    /// Where everybody may connect without TLS.
+    #[must_use]
+    pub fn plain_address(&self) -> SocketAddr {
+        match &self.body {
+            Body::Embedded { address, .. } => *address,
+            Body::Mosquitto(broker) => broker.address,
+        }
+    }
+
+    /// Ends it at once, mid-word: mosquitto is killed, ours drops its connections as they are.
+    pub fn kill(&mut self) {
+        match &mut self.body {
+            Body::Embedded { server, .. } => drop(server.take()),
+            Body::Mosquitto(broker) => broker.kill(),
+        }
+    }
+
+    /// Starts a killed broker at its old place, without a memory.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn restart(&mut self) -> io::Result<()> {
+        match &mut self.body {
+            Body::Embedded { server, address, users } => {
+                let config = Config { address: *address, users: users.clone(), ..Config::default() };
+                *server = Some(Server::start(config)?);
+                Ok(())
+            }
+            Body::Mosquitto(broker) => broker.run(),
+        }
+    }
+}
+
+fn accounts(plan: &Plan) -> Users {
+    let device = Access::default()
+        .publish("%c/events/#")
+        .publish("%c/state")
+        .subscribe("%c/config")
+        .subscribe("%c/errors");
+    let device = if plan.refuses_commands { device } else { device.subscribe("%c/commands/#") };
+    Users::default().with(DEVICE, DEVICE_PASSWORD, device).with(CLOUD, CLOUD_PASSWORD, Access::all())
+}

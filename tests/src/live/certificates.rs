@@ -1,0 +1,119 @@
+//! A certificate authority of one test, with a server and a device.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use udmi_std::udmi_host::keys::PrivateKey;
+use udmi_std::udmi_host::tls::{Identity, Pem, TlsSettings, Trust};
+
+/// The only name the server's certificate is for.
+pub const SERVER_NAME: &str = "localhost";
+
+/// A certificate with its key, both as PEM.
+#[derive(Clone, Debug)]
+struct Leaf {
+    certificate: String,
+    key: String,
+}
+
+/// An authority and the two it has signed for.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    authority: String,
+    server: Leaf,
+    device: Leaf,
+}
+
+impl Default for Pki {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pki {
+    /// A fresh authority; no other one's certificates are believed under it.
+    ///
+    /// # Panics
+    /// If there is no randomness to be had.
+    #[must_use]
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("the system has randomness");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "test authority");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let authority = params.self_signed(&key).expect("the parameters are valid").pem();
+        let issuer = Issuer::new(params, key);
+        let server = leaf(&issuer, SERVER_NAME, ExtendedKeyUsagePurpose::ServerAuth);
+        let device = leaf(&issuer, "ahu-1", ExtendedKeyUsagePurpose::ClientAuth);
+        Self { authority, server, device }
+    }
+
+    /// What a device needs that has its certificate.
+    ///
+    /// # Panics
+    /// Never: the key is one of ours.
+    #[must_use]
+    pub fn device(&self) -> TlsSettings {
+        let key = PrivateKey::from_bytes(self.device.key.as_bytes(), None).expect("a key was made");
+        let certificates = Pem::Bytes(self.device.certificate.clone().into_bytes());
+        TlsSettings { identity: Some(Identity { certificates, key }), ..self.nobody() }
+    }
+
+    /// What a device needs that has none.
+    #[must_use]
+    pub fn nobody(&self) -> TlsSettings {
+        let trust = Trust::Private(Pem::Bytes(self.authority.clone().into_bytes()));
+        TlsSettings { trust, identity: None }
+    }
+
+    /// A server that demands a certificate of this authority.
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(&self.authority)).expect("the authority is valid");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .expect("there is a root");
+        let key = PrivateKeyDer::from_pem_slice(self.server.key.as_bytes()).expect("a key was made");
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the usual versions")
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate(&self.server.certificate)], key)
+            .expect("key and certificate belong together");
+        Arc::new(config)
+    }
+
+    /// Writes the authority, the server's certificate and its key, and returns the files in this order.
+    pub(super) fn write_server(&self, folder: &Path) -> io::Result<[PathBuf; 3]> {
+        let files = ["ca.pem", "server.pem", "server.key"].map(|name| folder.join(name));
+        let contents = [&self.authority, &self.server.certificate, &self.server.key];
+        for (file, content) in files.iter().zip(contents) {
+            fs::write(file, content)?;
+        }
+        Ok(files)
+    }
+}
+
+fn leaf(issuer: &Issuer<'_, KeyPair>, name: &str, usage: ExtendedKeyUsagePurpose) -> Leaf {
+    let key = KeyPair::generate().expect("the system has randomness");
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("the name is valid");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![usage];
+    let certificate = params.signed_by(&key, issuer).expect("the parameters are valid").pem();
+    Leaf { certificate, key: key.serialize_pem() }
+}
+
+fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate was made")
+}

@@ -1,0 +1,87 @@
+//! A way to a broker that can be closed, so that a broker which is up is not yet reachable.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Passes bytes both ways while it is open; while it is shut, connections end at once.
+#[derive(Debug)]
+pub struct Gate {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    open: bool,
+    passing: Vec<TcpStream>,
+}
+
+impl Gate {
+    /// An open gate to `target`. Its listener ends with the process.
+    ///
+    /// # Errors
+    /// There is no port to be had.
+    pub fn open_to(target: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(Mutex::new(State { open: true, passing: Vec::new() }));
+        let gate = Self { address, state: state.clone() };
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                // What cannot be passed on is closed, which is all there is to tell.
+                let _ = pass(&socket, target, &state);
+            }
+        });
+        Ok(gate)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends all connections and lets no further one through.
+    pub fn shut(&self) {
+        let mut state = lock(&self.state);
+        state.open = false;
+        for socket in state.passing.drain(..) {
+            let _ = socket.shutdown(Shutdown::Both); // it may have ended already
+        }
+    }
+
+    /// Lets connections through again.
+    pub fn open(&self) {
+        lock(&self.state).open = true;
+    }
+}
+
+fn pass(socket: &TcpStream, target: SocketAddr, state: &Mutex<State>) -> io::Result<()> {
+    let mut state = lock(state);
+    if !state.open {
+        return Ok(());
+    }
+    let inner = TcpStream::connect(target)?;
+    for (from, to) in [(socket, &inner), (&inner, socket)] {
+        from.set_nodelay(true)?;
+        state.passing.push(from.try_clone()?);
+        let (from, to) = (from.try_clone()?, to.try_clone()?);
+        thread::spawn(move || copy(&from, &to));
+    }
+    Ok(())
+}
+
+fn copy(mut from: &TcpStream, mut to: &TcpStream) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(count) = from.read(&mut buffer)
+        && count > 0
+        && to.write_all(&buffer[..count]).is_ok()
+    {}
+    let _ = to.shutdown(Shutdown::Write); // it may have ended already
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

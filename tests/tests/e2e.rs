@@ -1,0 +1,13 @@
+//! End to end: devices of both runtimes against our own broker and mosquitto, over plain TCP and mutual TLS.
+//! Every message a device sends is held against our schemas and UDMI's.
+
+#[path = "e2e/dialect.rs"]
+mod dialect;
+#[path = "e2e/restarts.rs"]
+mod restarts;
+#[path = "e2e/story.rs"]
+mod story;
+#[path = "e2e/tls.rs"]
+mod tls;
+#[path = "e2e/watch.rs"]
+mod watch;
