@@ -70,12 +70,12 @@ impl Loop {
                 None
             }
             Action::Store { id, .. } => Some(Event::Stored { id, ok: false }), // nothing to keep it in
-            Action::InvokeHook { id, hook } => Some(Event::HookDone { id, outcome: self.answer(hook) }),
+            Action::InvokeHook { id, hook } => Some(Event::HookDone { id, outcome: self.answer(&hook) }),
             Action::Notify(_) | Action::CancelHook { .. } | Action::Exit(_) => None,
         }
     }
 
-    fn answer(&self, hook: Hook) -> Outcome {
+    fn answer(&self, hook: &Hook) -> Outcome {
         match hook {
             Hook::WritePoint { .. } => Outcome::Done,
             Hook::ReadPoints { .. } => {

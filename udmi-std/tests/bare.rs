@@ -17,7 +17,7 @@ fn a_bare_device_answers_its_config_writes_and_stops() {
     let dialect = Udmi::new(settings(broker.address)).unwrap();
     let (heard, notices) = std::sync::mpsc::channel();
     let answer = |hook: Hook| match hook {
-        Hook::WritePoint { value, .. } if value == Value::Number(7.0) => Outcome::Done,
+        Hook::WritePoint { value: Value::Number(7.0), .. } => Outcome::Done,
         _ => Outcome::Unhandled,
     };
     let hear = move |notice: Notice| heard.send(notice).unwrap();

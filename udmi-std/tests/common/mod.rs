@@ -127,6 +127,7 @@ pub(crate) fn settings(address: SocketAddr) -> Settings {
     let (host, transport) = (address.ip().to_string(), Transport::Tcp);
     let endpoint = Endpoint { host, port: address.port(), transport };
     let mut settings = Settings::new("AHU-1", endpoint, PREFIX, PREFIX);
+    settings.options.state_interval_ms = 1000; // the least there is
     settings.points.insert("temperature".into(), PointModel::default());
     settings.points.insert("setpoint".into(), PointModel { writable: true, ..PointModel::default() });
     settings
