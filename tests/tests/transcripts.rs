@@ -30,9 +30,11 @@ macro_rules! snapshot {
     ($text:expr) => {
         let text = $text;
         assert!(text.lines().count() <= 40, "{} lines:\n{text}", text.lines().count());
-        insta::with_settings!({ snapshot_path => "transcripts", prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(text);
-        });
+        let mut settings = insta::Settings::new();
+        settings.set_snapshot_path("transcripts");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(text));
     };
 }
 
@@ -42,7 +44,9 @@ fn first_start() {
     setup.settings.options.commands = false;
     let mut world = World::new(setup);
     world.cloud.writes_back = true;
-    let config = r#"{"system":{"min_loglevel":200,"metrics_rate_sec":0,"operation":{"last_start":"1970-01-01T00:01:13Z"}},"localnet":{"families":{"ipv4":{}}}}"#;
+    let system =
+        r#"{"min_loglevel":200,"metrics_rate_sec":0,"operation":{"last_start":"1970-01-01T00:01:13Z"}}"#;
+    let config = format!(r#"{{"system":{system},"localnet":{{"families":{{"ipv4":{{}}}}}}}}"#);
     let script = format!("config {config}\nconnect\nadvance 3s\nshow /system/operation\nshow /localnet");
     snapshot!(world.script(&script));
 }
@@ -51,7 +55,16 @@ fn first_start() {
 fn broken_config_and_recovery() {
     let mut world = running(setup(), r#"{"system":{"min_loglevel":100,"metrics_rate_sec":0}}"#);
     snapshot!(world.script(
-        "raw { broken on purpose\nadvance 3s\nshow /system/status\nshow /system/last_config\nconfig {}\nadvance 3s\nshow /system/status\nshow /system/last_config"
+        r#"
+        raw { broken on purpose
+        advance 3s
+        show /system/status
+        show /system/last_config
+        config {}
+        advance 3s
+        show /system/status
+        show /system/last_config
+        "#
     ));
 }
 

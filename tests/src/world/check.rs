@@ -86,6 +86,10 @@ impl Watch {
         events.filter_map(|event| event.payload.get("logentries")?.as_array()).flatten()
     }
 
+    pub(super) fn run(&self) -> u32 {
+        self.run
+    }
+
     pub(super) fn started(&mut self) {
         self.run += 1;
         self.own_blocks.clear();

@@ -195,6 +195,12 @@ impl World {
         &self.notices
     }
 
+    /// How many runs have begun.
+    #[must_use]
+    pub fn runs(&self) -> u32 {
+        self.watch.run()
+    }
+
     /// How runs ended, oldest first.
     #[must_use]
     pub fn exits(&self) -> &[ExitReason] {

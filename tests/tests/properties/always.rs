@@ -97,6 +97,41 @@ fn applied(notice: &Notice) -> Option<&str> {
     if let Notice::ConfigApplied { timestamp, .. } = notice { Some(timestamp) } else { None }
 }
 
+/// Every entry logged goes out once, if the device was not cut short and nothing was too much.
+pub(crate) fn check_every_entry_goes_out_once(world: &World) {
+    let too_much = |notice: &Notice| matches!(notice, Notice::OutboxFull { .. });
+    if world.runs() > 1 || world.device().is_none() || world.notices().iter().any(too_much) {
+        return;
+    }
+    let logged = |notice: &Notice| match notice {
+        Notice::Logged(entry) => Some(serde_json::to_value(entry).unwrap().to_string()),
+        _ => None,
+    };
+    let mut logged: Vec<String> = world.notices().iter().filter_map(logged).collect();
+    let mut sent: Vec<String> = world.watch.log_entries().map(Value::to_string).collect();
+    logged.sort();
+    sent.sort();
+    assert_eq!(logged, sent);
+}
+
+/// A run that was heard of is counted, and starts later than the one before, if the store keeps what it is given.
+pub(crate) fn check_runs_are_told_apart(world: &World) {
+    let told = |state: &Emitted| {
+        let operation = &state.payload["system"]["operation"];
+        let start = operation["last_start"].as_str().unwrap().to_owned();
+        (state.run, operation["restart_count"].as_u64().unwrap(), start)
+    };
+    let runs: Vec<_> = world.watch.states().map(told).collect();
+    for pair in runs.windows(2) {
+        let (before, after) = (&pair[0], &pair[1]);
+        if before.0 == after.0 {
+            assert_eq!(before, after, "count and start stay for a run");
+        } else {
+            assert!(before.1 < after.1 && before.2 < after.2, "{before:?} {after:?}");
+        }
+    }
+}
+
 pub(crate) fn check_replay(world: &World, settings: &Settings) {
     for trace in world.traces() {
         let header: Header<Value> = Header::read(&trace[0]).unwrap();
@@ -181,6 +216,10 @@ proptest! {
         check_resolved(&mut world);
         check_floor(&world);
         check_last_config(&world);
+        check_every_entry_goes_out_once(&world);
+        if !ops.iter().any(|op| matches!(op, Op::StoreFails(true))) {
+            check_runs_are_told_apart(&world);
+        }
         check_last_state_is_complete(&mut world);
         check_replay(&world, &settings);
     }

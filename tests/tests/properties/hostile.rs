@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use device_link::wire::{PacketId, Qos, encode_publish};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use udmi_proto::{Down, Notice};
+use udmi_proto::{Closed, Down, Notice};
 use udmi_tests::world::{Cut, World};
 
 use super::always::{cases, last_config};
@@ -237,6 +237,29 @@ fn a_storm_of_configs_ends_in_the_last_one() {
     assert_well(&mut world);
 }
 
+/// Bytes of the first exchange, in either direction, at each of which a connection is lost.
+const FIRST_BYTES: usize = 300;
+
+#[test]
+fn a_connection_lost_at_any_byte_is_recovered_from() {
+    for (up, after) in [true, false].into_iter().flat_map(|up| (0..FIRST_BYTES).map(move |after| (up, after)))
+    {
+        let mut setup = setup(1);
+        setup.records = false;
+        let weather = &mut setup.weather;
+        let place = if up { &mut weather.breaks_up_after } else { &mut weather.breaks_down_after };
+        *place = Some(after);
+        let mut world = World::new(setup);
+        let config = last_config().to_json(&world);
+        world.publish_config(&config);
+        world.advance(10_000);
+        assert_eq!(last_down(&world), Some(&Down::Closed(Closed::Reset)), "up {up}, {after} bytes");
+        assert_well(&mut world);
+        let written = world.cloud.state_at("/pointset/points/duct_pressure_setpoint/value_state");
+        assert_eq!(written, Some(&json!("applied")), "up {up}, {after} bytes");
+    }
+}
+
 #[test]
 fn messages_nobody_asked_for_close_nothing_and_change_nothing() {
     let mut world = connected();
@@ -273,7 +296,8 @@ proptest! {
         let mut world = connected();
         let config = last_config().to_json(&world).to_string();
         let mut bytes = BytesMut::new();
-        encode_publish("/r/REG/d/AHU-1/config", config.as_bytes(), Qos::AtLeastOnce, false, false, PacketId::new(77), &mut bytes).unwrap();
+        let (topic, id) = ("/r/REG/d/AHU-1/config", PacketId::new(77));
+        encode_publish(topic, config.as_bytes(), Qos::AtLeastOnce, false, false, id, &mut bytes).unwrap();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

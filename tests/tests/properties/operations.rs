@@ -11,6 +11,12 @@ use udmi_tests::world::{Answer, Opens, Setup, World};
 pub(crate) const POINTS: [&str; 5] =
     ["duct_pressure_setpoint", "filter_alarm", "filter_pressure", "supply_temperature", "stranger"];
 
+/// Blocks a config may have besides those of system and points, one of them unknown.
+const BLOCKS: [&str; 5] = ["localnet", "discovery", "gateway", "blobset", "unheard_of"];
+/// Modes a config may ask for; `active` twice, since little happens to a device that never is.
+const MODES: [Option<&str>; 6] =
+    [None, Some("initial"), Some("active"), Some("active"), Some("restart"), Some("updating")];
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -274,7 +280,7 @@ prop_compose! {
     fn config()(
         level in prop::sample::select(vec![100i64, 200, 300, 500]),
         metrics in prop::sample::select(vec![0i64, 10, 600]),
-        mode in prop::sample::select(vec![None, Some("initial"), Some("active"), Some("active"), Some("restart"), Some("updating")]),
+        mode in prop::sample::select(MODES.to_vec()),
         rate in prop::sample::select(vec![2i64, 10, 300]),
         limit in prop::sample::select(vec![None, Some(0i64), Some(1), Some(15)]),
         points in prop::option::weighted(0.8, prop::collection::vec(
@@ -282,7 +288,7 @@ prop_compose! {
         etag in prop::sample::select(vec![None, None, None, Some(""), Some("0123")]),
         expiry in prop::sample::select(vec![None, None, None, Some(-5i64), Some(0), Some(3), Some(60)]),
         increment in prop::sample::select(vec![None, None, Some(0.0), Some(0.5)]),
-        blocks in prop::sample::subsequence(vec!["localnet", "discovery", "gateway", "blobset", "unheard_of"], 0..5),
+        blocks in prop::sample::subsequence(BLOCKS.to_vec(), 0..5),
         seconds_back in prop::sample::select(vec![0i64, 0, 0, 3600]),
     ) -> Config {
         Config { level, metrics, mode, rate, limit, points, etag, expiry, increment, blocks, seconds_back }
