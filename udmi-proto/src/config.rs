@@ -77,6 +77,10 @@ pub(crate) struct Envelope<'a> {
     pub(crate) others: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
+/// Members of a config that the core reads itself.
+pub(crate) const MEMBERS: [&str; 8] =
+    ["timestamp", "version", "system", "gateway", "discovery", "localnet", "blobset", "pointset"];
+
 /// Why a config cannot be used at all.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Broken {

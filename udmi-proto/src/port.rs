@@ -197,7 +197,7 @@ pub enum Hook {
     },
     /// Read the host's metrics. Answered by `Metrics`, or `Unhandled`.
     Metrics,
-    /// Restart, shut down or reboot. Answered by `Done` or `Unhandled` (the run ends then), or `Failed`
+    /// Restart, reboot, shut down or terminate. Answered by `Done` or `Unhandled` (the run ends then), or `Failed`
     /// (it goes on).
     Lifecycle {
         /// What is to be done.

@@ -9,6 +9,7 @@ use core::time::Duration;
 use device_link::{Endpoint, Secret, Topic};
 use serde::{Deserialize, Serialize};
 
+use crate::config::MEMBERS;
 use crate::model::value::Value;
 
 /// The settings of one device. Plain data; [`Settings::check`] tells what cannot work.
@@ -78,6 +79,9 @@ impl Settings {
         if self.endpoint.host.is_empty() {
             return Err(SettingsError::Host);
         }
+        if self.custom_blocks.iter().any(|name| MEMBERS.contains(&name.as_str())) {
+            return Err(SettingsError::CustomBlock);
+        }
         Ok(())
     }
 }
@@ -93,6 +97,8 @@ pub enum SettingsError {
     ClientId,
     /// The host name is empty.
     Host,
+    /// A config block that the core reads itself is named as one of the application's.
+    CustomBlock,
 }
 
 impl fmt::Display for SettingsError {
@@ -102,6 +108,7 @@ impl fmt::Display for SettingsError {
             Self::TopicPrefix => "the topic prefix is empty, too long, or has one of + # and U+0000",
             Self::ClientId => "the client id is empty or over 65535 bytes",
             Self::Host => "the broker's host name is empty",
+            Self::CustomBlock => "a custom config block has a name that is UDMI's own",
         })
     }
 }
@@ -243,7 +250,7 @@ pub struct Options {
     pub commands: bool,
     /// Report the config's `state_etag` as it came instead of computing one (§11 item 12).
     pub echo_etag: bool,
-    /// Ask the application (`Hook::Lifecycle`) before a restart, shutdown or reboot instead of exiting at once.
+    /// Ask the application (`Hook::Lifecycle`) before an end that the cloud wants, instead of exiting at once.
     pub lifecycle_hook: bool,
     /// Ask the application (`Hook::Metrics`) for host metrics.
     pub metrics_hook: bool,

@@ -213,7 +213,7 @@ impl System {
             operation: ReportOperation {
                 operational: true,
                 mode: self.modes.mode().as_str(),
-                last_start: Timestamp::from_millis_whole_seconds(self.start.last_start.0),
+                last_start: Timestamp::from_millis(self.start.last_start.0),
                 restart_count: self.start.restart_count,
             },
             serial_no: &self.identity.serial_no,

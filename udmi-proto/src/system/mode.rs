@@ -94,21 +94,26 @@ impl Modes {
     }
 
     /// Begins the end: the last state shows the mode, then logs go out, then the run ends. `ask` offers
-    /// the application to do it.
+    /// the application to do it. An end that asks nobody does not wait for one that does.
     pub(crate) fn end(&mut self, sc: &mut Scope<'_, '_>, action: Lifecycle, ask: bool) {
-        if self.ending.is_some() {
-            return;
-        }
-        self.ending = Some(Ending::Announcing { action, ask, before: self.mode });
+        let before = match self.ending {
+            None => self.mode,
+            Some(Ending::Announcing { ask: true, before, .. }) if !ask => before,
+            Some(Ending::Asking { hook, before, .. }) if !ask => {
+                sc.cancel(DeviceTimer::Lifecycle);
+                sc.cancel_hook(hook);
+                before
+            }
+            Some(
+                Ending::Announcing { .. } | Ending::Asking { .. } | Ending::Due { .. } | Ending::Exiting,
+            ) => return,
+        };
+        self.ending = Some(Ending::Announcing { action, ask, before });
         sc.log(Category::SystemBaseShutdown, Category::SystemBaseShutdown.level(), text(action));
-        self.set(
-            sc,
-            match action {
-                Lifecycle::Restart | Lifecycle::Reboot => Mode::Restart,
-                Lifecycle::Shutdown => Mode::Shutdown,
-                Lifecycle::Terminate => Mode::Terminate,
-            },
-        );
+        let mode = mode_of(action);
+        if self.mode != mode {
+            self.set(sc, mode);
+        }
     }
 
     /// Whether the last state has to go out, or cannot, before the end goes on.
@@ -185,6 +190,15 @@ impl Modes {
         self.mode = mode;
         sc.touch();
         sc.notify(Notice::ModeChanged { mode });
+    }
+}
+
+/// The mode that the last state shows.
+fn mode_of(action: Lifecycle) -> Mode {
+    match action {
+        Lifecycle::Restart | Lifecycle::Reboot => Mode::Restart,
+        Lifecycle::Shutdown => Mode::Shutdown,
+        Lifecycle::Terminate => Mode::Terminate,
     }
 }
 

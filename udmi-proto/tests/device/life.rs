@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use udmi_proto::{
-    Category, Command, ExitReason, Hook, HookId, Key, Level, Lifecycle, Notice, Outcome, Settings, exit_code,
+    Category, Command, ExitReason, Hook, HookId, Key, Level, Lifecycle, Notice, Outcome, Settings, UtcMillis,
+    exit_code,
 };
 
 use super::entries;
@@ -325,4 +326,45 @@ fn a_stored_start_at_the_end_of_time_does_no_harm() {
     rig.config(json!({}));
     let start = rig.state()["system"]["operation"]["last_start"].as_str().unwrap().to_owned();
     assert!(start.starts_with("9999-"), "{start}");
+}
+
+/// A stop that the operator wants does not wait for an application that was asked for another end.
+#[test]
+fn a_stop_of_the_application_does_not_wait_for_the_answer_to_a_hook() {
+    let mut rig = in_mode(asking(), "active");
+    rig.deliver("commands/restart", b"");
+    rig.advance(2000);
+    let (id, _) = asked(&mut rig);
+    rig.command(Command::Stop { reason: ExitReason::Shutdown });
+    assert_eq!(rig.exit, Some(ExitReason::Shutdown));
+    assert_eq!(rig.cancelled(), [id]);
+
+    // Nor does one that comes while the state is still owed ask at all.
+    let mut rig = in_mode(asking(), "active");
+    rig.config(json!({}));
+    rig.deliver("commands/restart", b"");
+    rig.command(Command::Stop { reason: ExitReason::Shutdown });
+    rig.advance(2000);
+    assert!(rig.hooks().is_empty());
+    assert_eq!(rig.exit, Some(ExitReason::Shutdown));
+}
+
+/// A driver with a clock that is out of its mind is no reason to panic.
+#[test]
+fn wall_clocks_at_the_ends_of_time_do_no_harm() {
+    for utc in [i64::MIN, -1, 0, i64::MAX] {
+        let mut rig = Rig::at(UtcMillis(utc), settings());
+        rig.connect();
+        rig.deliver("config", br#"{"timestamp":"2026-03-01T10:00:00Z","system":{"metrics_rate_sec":1}}"#);
+        rig.command(Command::Stop { reason: ExitReason::Shutdown });
+        rig.advance(3000);
+        let sent = rig.sent();
+        let stamps =
+            sent.iter().filter(|sent| sent.topic != DISCONNECT).map(|sent| &sent.payload["timestamp"]);
+        assert!(stamps.clone().count() > 1);
+        for stamp in stamps {
+            assert!(stamp.as_str().is_some_and(|stamp| stamp.ends_with('Z')), "{utc} {stamp}");
+        }
+        assert!(rig.exit.is_some());
+    }
 }

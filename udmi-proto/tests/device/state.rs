@@ -1,7 +1,7 @@
 //! When a state goes out, what it holds, and what keeps it back (§1.9, §7).
 
 use serde_json::json;
-use udmi_proto::{Command, Json, Level, Notice, Settings};
+use udmi_proto::{Command, Json, Level, Notice, Settings, SettingsError};
 
 use super::support::{BIRTH, Rig, pushed, settings, settings_with, time, writable};
 
@@ -317,6 +317,16 @@ fn own_config_blocks_are_handed_over_with_every_good_config() {
     assert_eq!(told(&mut rig), []);
     rig.config(json!({}));
     assert_eq!(told(&mut rig), [("own".to_owned(), None)]);
+}
+
+/// A block of UDMI's own would never be handed over.
+#[test]
+fn a_config_block_of_udmi_is_refused_as_an_own_one() {
+    for name in ["system", "pointset", "timestamp", "version"] {
+        let refused = Settings { custom_blocks: vec![name.into()], ..settings() };
+        assert_eq!(refused.check(), Err(SettingsError::CustomBlock), "{name}");
+    }
+    assert_eq!(Settings { custom_blocks: vec!["own".into()], ..settings() }.check(), Ok(()));
 }
 
 /// §1.4, §2.1: own events have the two members all have, and no folder the core speaks on.

@@ -99,16 +99,21 @@ impl Rig {
 
     /// A device that finds what an earlier run has stored.
     pub fn with_store(settings: Settings, store: BTreeMap<Key, Bytes>) -> Self {
-        Self::make(settings, store, true)
+        Self::make(UtcMillis(BIRTH), settings, store, true)
+    }
+
+    /// A device whose wall clock starts somewhere else.
+    pub fn at(utc: UtcMillis, settings: Settings) -> Self {
+        Self::make(utc, settings, BTreeMap::new(), true)
     }
 
     /// A device whose store keeps nothing.
     pub fn without_store(settings: Settings) -> Self {
-        Self::make(settings, BTreeMap::new(), false)
+        Self::make(UtcMillis(BIRTH), settings, BTreeMap::new(), false)
     }
 
-    fn make(settings: Settings, store: BTreeMap<Key, Bytes>, stores: bool) -> Self {
-        let now = Now { at: Instant(1000), utc: UtcMillis(BIRTH) };
+    fn make(utc: UtcMillis, settings: Settings, store: BTreeMap<Key, Bytes>, stores: bool) -> Self {
+        let now = Now { at: Instant(1000), utc };
         let mut boot = Boot::new(now, 7);
         boot.stored =
             store.iter().map(|(key, value)| Stored { key: key.clone(), value: value.clone() }).collect();
@@ -223,7 +228,7 @@ impl Rig {
 
     fn pass(&mut self, millis: u64) {
         self.now.at.0 += millis;
-        self.now.utc.0 += i64::try_from(millis).expect("a short time");
+        self.now.utc.0 = self.now.utc.0.saturating_add(i64::try_from(millis).expect("a short time"));
     }
 
     pub fn command(&mut self, command: Command) {
