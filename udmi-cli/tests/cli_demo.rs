@@ -4,9 +4,10 @@ mod bench;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use bench::{ndjson, run, stderr, stdout, udmi};
+use serde_json::Value;
 
 #[test]
 fn the_demo_observes_every_step() {
@@ -19,6 +20,28 @@ fn the_demo_observes_every_step() {
     assert_eq!(summary["observed"], summary["steps"], "{summary}");
     assert_eq!(steps.len() as u64, summary["steps"].as_u64().unwrap());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_demo_whose_device_dies_says_which_step_was_not_observed() {
+    let mut demo = udmi().args(["demo", "--json", "--seconds", "1"]).spawn().unwrap();
+    let mut steps = Vec::new();
+    for line in BufReader::new(demo.stdout.take().unwrap()).lines() {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["step"] == "Device" {
+            let detail = line["detail"].as_str().unwrap();
+            let process = detail.split_once("process ").unwrap().1.split_once(')').unwrap().0.to_owned();
+            assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+        }
+        steps.push(line);
+    }
+    let summary = steps.pop().unwrap();
+    let missing = steps.pop().unwrap();
+    assert_eq!(missing["observed"], false, "{missing}");
+    assert!(steps.iter().all(|step| step["observed"] == true));
+    assert_eq!(summary["observed"].as_u64().unwrap(), steps.len() as u64);
+    assert!(summary["untried"].as_array().unwrap().contains(&"Farewell".into()), "{summary}");
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
 }
 
 #[test]
@@ -57,7 +80,7 @@ fn a_broker_says_where_it_listens_and_ends_with_its_input() {
     let mut broker = udmi().args(arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(broker.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address: Value = serde_json::from_str(&line).unwrap();
     let address = address["listening"].as_str().unwrap().strip_prefix("mqtt://").unwrap().to_owned();
     std::net::TcpStream::connect(&address).unwrap();
     drop(broker.stdin.take());

@@ -108,3 +108,72 @@ fn tls(files: &TlsFiles) -> Result<TlsConfig, Failure> {
     let settings = files.settings().map_err(Failure::usage)?;
     TlsConfig::new(&settings).map_err(Failure::usage)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::sample;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn planned(flags: &[&str]) -> Result<Settings, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        sample::write(folder.path()).unwrap();
+        let site = folder.path().to_str().unwrap();
+        let line = [&["udmi", "--site", site], flags].concat();
+        let arguments = Line::try_parse_from(line).unwrap().arguments;
+        let site = SiteModel::open(folder.path()).unwrap();
+        let device = site.device(sample::DEVICE).unwrap();
+        plan(&arguments, &site, &device).map(|plan| plan.settings)
+    }
+
+    #[test]
+    fn a_plain_broker_gets_the_local_form_and_no_credentials() {
+        let settings = planned(&["--endpoint", "mqtt://127.0.0.1:1884"]).unwrap();
+        assert_eq!(settings.endpoint.to_string(), "mqtt://127.0.0.1:1884");
+        assert_eq!(settings.client_id, "/r/ZZ-DEM-SITE1/d/AHU-1");
+        assert_eq!(settings.topic_prefix, settings.client_id);
+        assert_eq!(settings.credentials, None);
+        assert_eq!(settings.points.len(), 10);
+    }
+
+    #[test]
+    fn flags_go_before_the_site_model() {
+        let endpoint = ["--endpoint", "mqtt://127.0.0.1", "--registry", "REG", "--client-id", "me"];
+        let others = ["--topic-prefix", "/devices/AHU-1", "--serial", "S-7", "--username", "u"];
+        let settings = planned(&[endpoint, others].concat()).unwrap();
+        assert_eq!((settings.client_id.as_str(), settings.topic_prefix.as_str()), ("me", "/devices/AHU-1"));
+        assert_eq!(settings.identity.serial_no, "S-7");
+        assert_eq!(settings.credentials.unwrap().username, "u");
+        let settings = planned(&["--endpoint", "mqtt://127.0.0.1", "--registry", "REG"]).unwrap();
+        assert_eq!(settings.topic_prefix, "/r/REG/d/AHU-1");
+    }
+
+    #[test]
+    fn a_password_file_counts_up_to_its_first_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        fs::write(&file, "s3cret \r\nnotes\n").unwrap();
+        let flags = ["--endpoint", "mqtt://h", "--username", "u", "--password-file", file.to_str().unwrap()];
+        let credentials = planned(&flags).unwrap().credentials.unwrap();
+        assert_eq!(credentials.password.expose(), "s3cret ");
+    }
+
+    #[test]
+    fn certificates_without_tls_are_refused() {
+        let failure = planned(&["--endpoint", "mqtt://h", "--ca", "ca.crt"]).unwrap_err();
+        assert_eq!(failure.to_string(), "certificates are of use with TLS only");
+    }
+
+    #[test]
+    fn a_prefix_with_wildcards_is_refused() {
+        let failure = planned(&["--endpoint", "mqtt://h", "--topic-prefix", "/r/+/d/AHU-1"]).unwrap_err();
+        assert!(failure.to_string().contains("topic prefix"), "{failure}");
+    }
+}

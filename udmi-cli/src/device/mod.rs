@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// The device, such as AHU-1
     #[arg(long, value_name = "ID")]
     device: Option<String>,
-    /// The broker: mqtt://HOST[:PORT], or mqtts:// with TLS; without, that of the site model
+    /// The broker: mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS; without, that of the site model
     #[arg(long, value_name = "URL", value_parser = cloud::endpoint)]
     endpoint: Option<Endpoint>,
     /// The registry in client id and topics, /r/REGISTRY/d/DEVICE; without, that of the site model
