@@ -1,5 +1,6 @@
 //! One UDMI device: its blocks, and the order in which they see a config and show themselves in a state.
 
+mod cloud;
 mod command;
 mod state;
 

@@ -283,6 +283,15 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// What leads to a run ending for that reason.
+    pub(crate) fn of(reason: ExitReason) -> Self {
+        match reason {
+            ExitReason::Restart => Self::Restart,
+            ExitReason::Terminate => Self::Terminate,
+            ExitReason::Shutdown => Self::Shutdown,
+        }
+    }
+
     /// How a run ends for it.
     #[must_use]
     pub fn exit_reason(self) -> ExitReason {

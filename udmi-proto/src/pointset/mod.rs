@@ -48,6 +48,7 @@ use crate::model::config;
 use crate::model::entry::Entry;
 use crate::model::value::Value;
 use crate::port::{Notice, Outcome};
+use crate::presence;
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::{Options, PointModel};
 
@@ -368,11 +369,9 @@ impl Pointset {
             let message = format!("Point {name} has a name that UDMI does not allow, as have {more} others");
             sc.log(Category::PointsetPointInvalid, Level::ERROR, message);
         }
-        (legal_count > POINTS).then(|| {
-            let message =
-                format!("{} of {legal_count} points are over the bound and left out", legal_count - POINTS);
-            sc.entry(Category::PointsetPointInvalid, message)
-        })
+        let over = legal_count.checked_sub(POINTS).filter(|over| *over > 0)?;
+        let message = format!("{over} of {legal_count} points are over the bound and left out");
+        Some(sc.entry(Category::PointsetPointInvalid, message))
     }
 
     /// Whether a config builds upon the present state or one of the last two reported.
@@ -433,12 +432,9 @@ fn plan_expiry(sc: &mut Scope<'_, '_>, expiry: Option<&Timestamp>, config_utc: O
     Expiry::Ahead
 }
 
-/// Whether a name follows the pattern of names, `^[a-z][a-z0-9]*(_[a-z0-9]+)*$`, and is not overlong.
+/// Whether a name is legal and not overlong.
 fn is_name(name: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.len() <= NAME_BYTES
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.split('_').all(|word| !word.is_empty() && word.bytes().all(legal))
+    name.len() <= NAME_BYTES && presence::is_name(name)
 }
 
 /// As much of a name as a message may hold.
