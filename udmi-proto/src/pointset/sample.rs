@@ -27,8 +27,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Least time between two events even without a limit, so that a burst of changes becomes one event.
 const SPACING: Duration = Duration::from_millis(100);
-/// A written value is published at the latest so long after it is in force, if the limit allows (§4.8).
-const PROMPT: Duration = Duration::from_secs(2);
+/// A written value is published at the latest so long after it is in force, if the limit allows: after the
+/// state that says so with the usual time between two states (§4.8, §7.2), not much later with a longer one.
+const PROMPT: Duration = Duration::from_millis(2100);
 /// How long after the state that tells of a write its event follows.
 const AFTER_STATE: Duration = Duration::from_millis(50);
 
