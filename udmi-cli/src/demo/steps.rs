@@ -95,8 +95,8 @@ fn telemetry(bench: &mut Bench) -> Result<String, String> {
 fn set_point(bench: &mut Bench) -> Result<String, String> {
     let mut config = bench.config.clone();
     config["pointset"]["points"][SETPOINT]["set_value"] = json!(WANTED);
-    let (_, state) = bench.configure(config)?;
     let since = Instant::now();
+    let (_, state) = bench.configure(config)?;
     let now = value_state(&state);
     if now != "updating" {
         return Err(format!("the value state was '{now}', not 'updating'"));
