@@ -118,7 +118,7 @@ fn a_polled_point_shows_the_set_value_until_its_next_reading() {
     rig.answer_values(read, &[("sp", Reading::Value(Value::Integer(20)))]);
     rig.answer(hooks.remove(0).0, Outcome::Done);
     rig.forget();
-    rig.advance(2000);
+    rig.advance(2100);
     assert_eq!(rig.events().pop().unwrap()["points"]["sp"]["present_value"], 60);
     rig.advance(10_000);
     let (read, _) = rig.expect_read();
