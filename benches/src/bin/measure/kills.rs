@@ -1,0 +1,83 @@
+//! Kills a device at moments chosen by chance; each next start must load what was stored, and count on.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use udmi_tests::live::cloud::Message;
+
+use crate::Failure;
+use crate::table::Table;
+use crate::udmi::{Bench, Process, Udmi, sleep_until};
+
+const KILLS: usize = 200;
+/// Twice what a start takes: about half of the kills come before the first state.
+const LONGEST_LIFE_MICROS: u64 = 80_000;
+const STATE: &str = "kills";
+
+pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
+    let bench = Bench::start(udmi)?;
+    let (mut highest, mut states, mut wrong) = (0, 0, Vec::new());
+    for kill in 1..=KILLS {
+        let process = udmi.device(&bench.broker, "std", STATE)?;
+        let end = process.started + Duration::from_micros(random() % LONGEST_LIFE_MICROS);
+        sleep_until(end);
+        wrong.extend(complaints(process, kill)?);
+        while let Some(state) = bench.next("/state", Instant::now() + Duration::from_millis(2)) {
+            states += 1;
+            wrong.extend(step(&mut highest, &state, kill)?);
+        }
+        wrong.extend(unreadable(&udmi.state_folder(STATE), kill)?);
+    }
+    let process = udmi.device(&bench.broker, "std", STATE)?;
+    let last = bench.wait("/state")?;
+    wrong.extend(step(&mut highest, &last, KILLS + 1)?);
+    wrong.extend(complaints(process, KILLS + 1)?);
+    if highest > KILLS as u64 + 1 {
+        wrong.push(format!("{highest} starts are counted, there were {}", KILLS + 1));
+    }
+    let figures =
+        format!("{states} first states seen, restart count {highest} at last, {} wrong", wrong.len());
+    table.row(&format!("{KILLS} kills of a device"), figures, "0 wrong", wrong.is_empty());
+    table.failures.extend(wrong);
+    Ok(())
+}
+
+/// The restart count never goes backwards: a later start has a higher one.
+fn step(highest: &mut u64, state: &Message, kill: usize) -> Result<Option<String>, Failure> {
+    let state: Value = serde_json::from_slice(&state.payload)?;
+    let count =
+        state["system"]["operation"]["restart_count"].as_u64().ok_or("a state has no restart count")?;
+    let before = std::mem::replace(highest, count.max(*highest));
+    Ok((count < before).then(|| format!("start {kill}: restart count {count} after {before}")))
+}
+
+/// Kills the process; it should have had nothing to say of its store.
+fn complaints(process: Process, kill: usize) -> Result<Option<String>, Failure> {
+    let said = process.kill()?;
+    let bad = said.lines().find(|line| line.contains("could not be read") || line.contains("cannot"));
+    Ok(bad.map(|line| format!("start {kill}: {line}")))
+}
+
+/// What is in the folder is a whole JSON object, or a temporary file of a write that was cut.
+fn unreadable(folder: &Path, kill: usize) -> Result<Vec<String>, Failure> {
+    let mut wrong = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(wrong), // killed before it made it
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let whole = || serde_json::from_slice::<Value>(&std::fs::read(&path).ok()?).ok();
+        if !name.ends_with(".tmp") && (!name.ends_with(".json") || whole().is_none()) {
+            wrong.push(format!("kill {kill}: {name} is left behind"));
+        }
+    }
+    Ok(wrong)
+}
+
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,78 @@
+//! Measures what the project promises, and prints it beside the promise, as a table in Markdown.
+//!
+//! `cargo run --release -p udmi-benches --bin measure [-- [--udmi PATH] [NAME…]]`
+//!
+//! Names: `latency`, `memory`, `start`, `restarts`, `kills`; without any, all of them. The `udmi` command is
+//! built unless a path is given. Everything runs on free ports and in temporary folders of this machine.
+//! A target that is missed is no failure; a lost event, or a start after a kill that goes wrong, is.
+
+mod kills;
+mod latency;
+mod memory;
+mod restarts;
+mod start;
+mod table;
+mod udmi;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use table::Table;
+use udmi::Udmi;
+
+/// Why something could not be measured.
+type Failure = Box<dyn Error>;
+
+const NAMES: [&str; 5] = ["latency", "memory", "start", "restarts", "kills"];
+
+fn main() -> ExitCode {
+    let (path, names) = match arguments() {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            eprintln!("{problem}\nusage: measure [--udmi PATH] [{}]…", NAMES.join("|"));
+            return ExitCode::from(2);
+        }
+    };
+    let mut table = Table::default();
+    let measured = names.iter().try_for_each(|name| {
+        eprintln!("measuring {name} …");
+        measure(name, path.clone(), &mut table).map_err(|problem| format!("{name}: {problem}"))
+    });
+    println!("{table}");
+    if let Err(problem) = &measured {
+        eprintln!("could not measure {problem}");
+    }
+    for failure in &table.failures {
+        eprintln!("failed: {failure}");
+    }
+    if measured.is_ok() && table.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn measure(name: &str, path: Option<PathBuf>, table: &mut Table) -> Result<(), Failure> {
+    match name {
+        "latency" => latency::measure(table),
+        "memory" => memory::measure(&Udmi::new(path)?, table),
+        "start" => start::measure(&Udmi::new(path)?, table),
+        "restarts" => restarts::measure(table),
+        _ => kills::measure(&Udmi::new(path)?, table),
+    }
+}
+
+fn arguments() -> Result<(Option<PathBuf>, Vec<String>), String> {
+    let (mut path, mut names) = (None, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--udmi" {
+            path = Some(arguments.next().ok_or("--udmi wants a path")?.into());
+        } else if NAMES.contains(&argument.as_str()) {
+            names.push(argument);
+        } else {
+            return Err(format!("{argument:?} is nothing to measure"));
+        }
+    }
+    if names.is_empty() {
+        names = NAMES.map(str::to_owned).to_vec();
+    }
+    Ok((path, names))
+}

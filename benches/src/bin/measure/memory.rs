@@ -1,0 +1,31 @@
+//! The resident memory of a device with ten points, in a process of its own.
+
+use std::time::Duration;
+
+use crate::Failure;
+use crate::table::Table;
+use crate::udmi::{Bench, Udmi};
+
+/// Samples that are seen before memory is looked at.
+const SAMPLES: usize = 10;
+const TARGET: u64 = 10_000_000;
+
+pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
+    for runtime in ["std", "bare"] {
+        let bench = Bench::start(udmi)?;
+        let process = udmi.device(&bench.broker, runtime, &format!("memory-{runtime}"))?;
+        for _ in 0..SAMPLES {
+            bench.wait("/events/pointset")?;
+        }
+        std::thread::sleep(Duration::from_millis(100)); // for what a sample leaves behind to settle
+        let (now, most) = process.memory()?;
+        let figures = format!("{} resident, {} at most", megabytes(now), megabytes(most));
+        table.row(&format!("memory, udmi device --runtime {runtime}"), figures, "< 10 MB", most < TARGET);
+        drop(process);
+    }
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
