@@ -1,4 +1,6 @@
-//! Under construction.
+//! What the tests of more than one crate stand on: the simulated world ([`world`]), the conformance suite that
+//! runs in it ([`conformance`]), site models ([`model`]), UDMI's schemas ([`upstream`]), devices and brokers on
+//! real sockets ([`live`]), and a dialect of no vendor's ([`toy`]).
 
 pub mod conformance;
 pub mod live;
