@@ -27,3 +27,8 @@ pub use udmi_proto::{
     Category, Credentials, Endpoint, ExitReason, Identity, Level, Lifecycle, Notice, Options, PointModel,
     Reading, Secret, Settings, Transport, Value, ValueKind,
 };
+
+/// The programs of the README have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -279,6 +279,32 @@ fn a_bad_block_is_a_status_with_its_path_and_leaves_the_others_in_force() {
     assert_eq!(rig.state()["system"].get("status"), None);
 }
 
+/// §0.2 fact 10, §7.5: a bad system block leaves level and period as they were.
+#[test]
+fn a_bad_system_block_keeps_the_level_and_the_period_in_force() {
+    let mut rig = configured(json!({ "min_loglevel": 100, "metrics_rate_sec": 600 }));
+    rig.advance(3000);
+    entries(&mut rig);
+    rig.config(json!({ "system": { "min_loglevel": "high", "metrics_rate_sec": 1 } }));
+    assert_eq!(entries(&mut rig), pairs(&[RECEIVE, PARSE, BROKEN, APPLY]));
+    rig.advance(20_000);
+    assert!(rig.sent_on("events/system").is_empty());
+}
+
+/// §3.1: what is out of range is brought into it, not refused.
+#[test]
+fn a_level_or_period_out_of_range_is_tolerated() {
+    for system in [
+        json!({ "min_loglevel": 0, "metrics_rate_sec": -1 }),
+        json!({ "min_loglevel": 801, "metrics_rate_sec": i64::MAX }),
+        json!({ "min_loglevel": null, "metrics_rate_sec": null, "operation": null, "testing": null }),
+    ] {
+        let mut rig = configured(system.clone());
+        rig.config(json!({ "system": system }));
+        assert_eq!(rig.state()["system"].get("status"), None, "{system}");
+    }
+}
+
 /// §9.3: entries older than the config they answer are dropped by the conformance suite.
 #[test]
 fn no_entry_is_stamped_before_the_newest_config_of_a_clock_that_is_ahead() {

@@ -244,6 +244,22 @@ fn what_is_logged_while_the_application_is_asked_goes_out_before_the_end() {
     assert_eq!(sent[1].topic, DISCONNECT);
 }
 
+/// §3.7: a config that comes while the end is under way is answered, and changes nothing about the end.
+#[test]
+fn a_config_does_not_disturb_an_end_that_is_under_way() {
+    let mut rig = in_mode(asking(), "active");
+    order(&mut rig, json!({ "mode": "restart" }));
+    rig.advance(3000);
+    let (id, _) = asked(&mut rig);
+    order(&mut rig, json!({ "mode": "active" }));
+    assert_eq!(mode(&mut rig), "restart");
+    order(&mut rig, json!({ "mode": "shutdown" }));
+    rig.advance(5000);
+    assert!(rig.hooks().is_empty());
+    rig.answer(id, Outcome::Done);
+    assert_eq!(rig.exit, Some(ExitReason::Restart));
+}
+
 /// §3.7: a second wish to end while the first is carried out changes nothing.
 #[test]
 fn the_first_reason_to_end_wins() {

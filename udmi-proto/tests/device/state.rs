@@ -207,6 +207,46 @@ fn an_unacknowledged_state_does_not_go_out_on_the_next_connection_before_its_con
     assert!(rig.states().is_empty());
 }
 
+/// §7.2: the floor is the device's, not the connection's.
+#[test]
+fn a_link_that_comes_and_goes_does_not_lower_the_time_between_states() {
+    let mut rig = Rig::new(settings());
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        rig.connect();
+        rig.deliver_retained("config", format!("{{\"timestamp\":\"{}\"}}", time(0)).as_bytes());
+        rig.advance(300);
+        times.extend(rig.sent_on("state").into_iter().map(|sent| sent.at));
+        rig.disconnect();
+    }
+    assert!(times.len() > 5, "{times:?}");
+    assert!(times.is_sorted_by(|before, after| before + 2000 <= *after), "{times:?}");
+}
+
+/// §7.2: configs without end are answered at the floor, and the last of them is.
+#[test]
+fn a_flood_of_configs_is_answered_every_two_seconds() {
+    let mut rig = Rig::connected(&[]);
+    for number in 0..300 {
+        rig.config(json!({ "timestamp": time(number) }));
+        rig.advance(100);
+    }
+    rig.advance(2000);
+    let sent = rig.sent_on("state");
+    assert_eq!(sent.len(), 16);
+    assert_eq!(sent[15].payload["system"]["last_config"], time(299));
+}
+
+/// §2.6: an empty payload is an answer to the subscription: there is no config.
+#[test]
+fn an_empty_payload_ends_the_wait_for_the_first_config() {
+    let mut rig = waiting(0);
+    rig.deliver_retained("config", b"");
+    let states = rig.states();
+    assert_eq!(states[0]["system"]["last_config"], "1970-01-01T00:00:00Z");
+    assert_eq!(states[0]["system"].get("status"), None);
+}
+
 /// §3.2.
 #[test]
 fn the_required_members_are_there_for_a_device_that_knows_nothing_of_itself() {
