@@ -195,7 +195,8 @@ impl DeviceCore {
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_, Udmi>, timer: DeviceTimer) {
         match timer {
             DeviceTimer::ConfigSync => self.latch.sync(), // §11 item 62
-            DeviceTimer::State => {}                      // `on_settled` publishes it
+            // At once, so that events that are due as well come after it (§4.8).
+            DeviceTimer::State => self.publish_owed_state(cx),
             DeviceTimer::Mode => self.with(cx, |blocks, sc| blocks.system.modes.on_settled_timer(sc)),
             DeviceTimer::Lifecycle => self.with(cx, |blocks, sc| blocks.system.modes.on_hook_timeout(sc)),
             DeviceTimer::LogFlush => self.with(cx, |blocks, sc| blocks.system.flush_logs(sc)),
@@ -248,13 +249,7 @@ impl DeviceCore {
 
     /// The last call of each round: publishes the state that is owed, or plans it.
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
-        if let Some(due) = self.latch.due() {
-            if due <= cx.now().at {
-                self.publish_state(cx);
-            } else {
-                cx.at(Timer::Own(DeviceTimer::State), due);
-            }
-        }
+        self.publish_owed_state(cx);
         let state_is_out = self.latch.due().is_none() || !cx.is_up();
         self.with(cx, |blocks, sc| {
             if blocks.system.modes.is_announcing() && state_is_out {
@@ -266,6 +261,16 @@ impl DeviceCore {
                 blocks.system.modes.exit(sc);
             }
         });
+    }
+
+    fn publish_owed_state(&mut self, cx: &mut Cx<'_, Udmi>) {
+        if let Some(due) = self.latch.due() {
+            if due <= cx.now().at {
+                self.publish_state(cx);
+            } else {
+                cx.at(Timer::Own(DeviceTimer::State), due);
+            }
+        }
     }
 
     fn publish_state(&mut self, cx: &mut Cx<'_, Udmi>) {
