@@ -144,6 +144,10 @@ impl Connection {
                 Err(error) => return Input { closed: Some(reason(&error)), ..Input::default() },
             }
         };
+        // A broker with Nagle's algorithm on, such as mosquitto, holds the retained config back until the SUBACK
+        // before it is acknowledged; Linux would delay that by 40 ms, and forgets the wish with each reading.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_quickack(&self.socket, true);
         let received = buffer.get(..count).unwrap_or_default();
         match &mut self.tls {
             Some(tls) => decrypt(tls, received, &mut self.opened),
