@@ -73,7 +73,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) localnet: Option<&'a RawValue>,
     pub(crate) blobset: Option<&'a RawValue>,
     pub(crate) pointset: Option<&'a RawValue>,
-    /// Members that are none of UDMI's.
+    /// Members that are none of UDMI's; as many as a packet can hold, and only while the config is handled.
     pub(crate) others: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 

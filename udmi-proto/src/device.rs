@@ -18,15 +18,12 @@ use crate::model::category::{Category, Level};
 use crate::model::config as model;
 use crate::pointset::Pointset;
 use crate::port::{Json, Lifecycle, Notice, Outcome};
-use crate::presence::{Localnet, Presence};
+use crate::presence::{DiscoveryReport, Localnet, Presence};
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::Settings;
 use crate::system::{self, System};
 use crate::topics::Topics;
 use crate::udmi::{Tag, Timer, Udmi};
-
-/// The most unknown top-level config members that are looked at.
-const OTHER_MEMBERS: usize = 64;
 
 /// A device core. A direct device has one; a gateway will have one more for each proxied device.
 #[derive(Debug)]
@@ -186,8 +183,8 @@ impl DeviceCore {
 
     fn offer_custom_blocks(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
         for name in &self.custom_blocks {
-            let found = envelope.others.iter().take(OTHER_MEMBERS).find(|(member, _)| member == name);
-            let content = found.map(|(_, raw)| Json::from_raw(raw));
+            let found = envelope.others.iter().find(|(member, _)| member == name);
+            let content = found.filter(|(_, raw)| raw.get() != "null").map(|(_, raw)| Json::from_raw(raw));
             cx.notify(Notice::Block { name: name.clone(), content });
         }
     }
@@ -318,8 +315,7 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
     let pointset = Block::read("pointset", envelope.pointset, &mut findings);
     blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
     *blocks.presence = Presence {
-        discovery: Block::<model::Discovery>::read("discovery", envelope.discovery, &mut findings)
-            .is_present(),
+        discovery: DiscoveryReport::of(&Block::read("discovery", envelope.discovery, &mut findings)),
         gateway: Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings).is_present(),
         blobset: Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings).is_present(),
     };

@@ -84,13 +84,31 @@ struct Family<'a> {
 /// Which of the blocks without a machine of their own the config has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Presence {
-    pub(crate) discovery: bool,
+    pub(crate) discovery: Option<DiscoveryReport>,
     pub(crate) gateway: bool,
     pub(crate) blobset: bool,
 }
 
+/// `state.discovery` of a device that scans nothing: families are there if the config has some (§6.2).
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct DiscoveryReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    families: Option<Empty>,
+}
+
+impl DiscoveryReport {
+    pub(crate) fn of(block: &Block<config::Discovery>) -> Option<Self> {
+        let has_families = match block {
+            Block::Absent => return None,
+            Block::Bad => false,
+            Block::Good(discovery) => discovery.families.is_some(),
+        };
+        Some(Self { families: has_families.then_some(Empty {}) })
+    }
+}
+
 /// A block that is there and says nothing.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Empty {}
 
 /// A blobset without blobs; the member is required.

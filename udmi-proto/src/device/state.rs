@@ -35,8 +35,8 @@ impl Serialize for State<'_> {
         if let Some(pointset) = device.pointset.report() {
             map.serialize_entry("pointset", &pointset)?;
         }
-        if device.presence.discovery {
-            map.serialize_entry("discovery", &Empty {})?;
+        if let Some(discovery) = device.presence.discovery {
+            map.serialize_entry("discovery", &discovery)?;
         }
         if device.presence.gateway {
             map.serialize_entry("gateway", &Empty {})?;

@@ -252,6 +252,20 @@ fn a_block_is_in_the_state_if_and_only_if_it_is_in_the_config() {
     }
 }
 
+/// §6.2: families are there, and empty, if the config has any.
+#[test]
+fn discovery_without_scans_shows_families_if_the_config_has_them() {
+    let mut rig = Rig::connected(&[]);
+    for (discovery, expected) in [
+        (json!({}), json!({})),
+        (json!({ "families": {} }), json!({ "families": {} })),
+        (json!({ "families": { "bacnet": {} } }), json!({ "families": {} })),
+    ] {
+        rig.config(json!({ "discovery": discovery }));
+        assert_eq!(rig.state()["discovery"], expected);
+    }
+}
+
 /// §7.5 last row: what is wrong in one block is told with its path, and spoils nothing else.
 #[test]
 fn a_bad_block_is_a_status_with_its_path_and_leaves_the_others_in_force() {

@@ -355,6 +355,9 @@ fn own_config_blocks_are_handed_over_with_every_good_config() {
     assert_eq!(told(&mut rig), [("own".to_owned(), Some("{\"a\":1}".to_owned()))]);
     rig.deliver("config", b"{ broken");
     assert_eq!(told(&mut rig), []);
+    let crowd: String = (0..1000).map(|number| format!(",\"x{number}\":{{}}")).collect();
+    rig.deliver("config", format!("{{\"timestamp\":\"{}\"{crowd},\"own\":[1]}}", time(0)).as_bytes());
+    assert_eq!(told(&mut rig), [("own".to_owned(), Some("[1]".to_owned()))]);
     rig.config(json!({}));
     assert_eq!(told(&mut rig), [("own".to_owned(), None)]);
 }
