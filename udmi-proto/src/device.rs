@@ -5,6 +5,7 @@ mod command;
 mod state;
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -24,6 +25,10 @@ use crate::settings::Settings;
 use crate::system::{self, System};
 use crate::topics::Topics;
 use crate::udmi::{Tag, Timer, Udmi};
+
+const RECEIVE: Category = Category::SystemConfigReceive;
+const PARSE: Category = Category::SystemConfigParse;
+const APPLY: Category = Category::SystemConfigApply;
 
 /// A device core. A direct device has one; a gateway will have one more for each proxied device.
 #[derive(Debug)]
@@ -49,14 +54,14 @@ pub(crate) struct DeviceCore {
 }
 
 impl DeviceCore {
-    pub(crate) fn new(settings: &Settings, topics: Topics, slot: Slot, start: system::Start) -> Self {
+    pub(crate) fn new(settings: &Settings, topics: Topics, slot: Slot) -> Self {
         let options = &settings.options;
         Self {
             topics,
             slot,
             latch: StateLatch::new(options.state_interval()),
             logs: Logs::new(),
-            system: System::new(system::clean(settings.identity.clone()), options, start),
+            system: System::new(system::clean(settings.identity.clone()), options),
             pointset: Pointset::new(settings.points.clone(), options),
             localnet: Localnet::new(settings.families.clone()),
             presence: Presence::default(),
@@ -88,23 +93,30 @@ impl DeviceCore {
         run(&mut blocks, &mut scope)
     }
 
-    /// `unreadable` tells what was wrong with the stored value, if anything.
-    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, unreadable: Option<String>) {
-        let start = *self.system.start();
+    /// The run begins: counts it, keeps the count, and asks for configs.
+    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, stored: &[Stored]) {
+        let (before, unreadable) = match system::read(stored) {
+            Ok(before) => (before, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let start = system::start_of(cx.now().utc, before);
+        self.system.begin(start);
         if let Ok(key) = device_link::Key::new(system::STORED_KEY) {
             // Nothing is pending at birth, so there is room.
             let _ = cx.store(&key, Some(start.to_bytes()));
         }
         cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
-        self.with(cx, |_, sc| {
-            if let Some(reason) = unreadable {
-                let text = alloc::format!("stored value {} is unreadable: {reason}", system::STORED_KEY);
-                sc.log(Category::device("store"), Level::WARNING, text);
-                sc.notify(Notice::StoredUnreadable { key: system::STORED_KEY.into(), reason });
-            }
-            let text = alloc::format!("started, restart count {}", start.restart_count);
-            sc.log(Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
-        });
+        if let Some(reason) = unreadable {
+            let text = format!("stored value {} is unreadable: {reason}", system::STORED_KEY);
+            self.log(cx, Category::device("store"), Level::WARNING, text);
+            cx.notify(Notice::StoredUnreadable { key: system::STORED_KEY.into(), reason });
+        }
+        let text = format!("started, restart count {}", start.restart_count);
+        self.log(cx, Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
+    }
+
+    fn log(&mut self, cx: &mut Cx<'_, Udmi>, category: Category, level: Level, text: impl Into<String>) {
+        self.with(cx, |_, sc| sc.log(category, level, text));
     }
 
     pub(crate) fn subscribe_commands(&mut self, cx: &mut Cx<'_, Udmi>) {
@@ -118,17 +130,11 @@ impl DeviceCore {
             Tag::Commands => ("commands", Level::INFO),
         };
         cx.notify(Notice::SubscriptionRefused { topic: topic.into() });
-        self.with(cx, |_, sc| {
-            sc.log(
-                Category::device("subscription"),
-                level,
-                alloc::format!("subscription to {topic} refused"),
-            );
-        });
+        self.log(cx, Category::device("subscription"), level, format!("subscription to {topic} refused"));
     }
 
     pub(crate) fn on_store_failed(&mut self, cx: &mut Cx<'_, Udmi>) {
-        self.with(cx, |_, sc| sc.log(Category::device("store"), Level::ERROR, "a value could not be stored"));
+        self.log(cx, Category::device("store"), Level::ERROR, "a value could not be stored");
     }
 
     pub(crate) fn on_up(&mut self, cx: &mut Cx<'_, Udmi>) {
@@ -158,9 +164,7 @@ impl DeviceCore {
         if let Some(Ok(envelope)) = &read {
             self.logs.saw_config(cx.now(), envelope.millis);
         }
-        self.with(cx, |_, sc| {
-            sc.log(Category::SystemConfigReceive, Category::SystemConfigReceive.level(), "config received");
-        });
+        self.log(cx, RECEIVE, RECEIVE.level(), "config received");
         match read {
             None => {} // §2.6: an empty payload is no config, and nothing is broken
             Some(Err(broken)) => self.with(cx, |blocks, sc| refuse(blocks, sc, broken)),
@@ -174,7 +178,7 @@ impl DeviceCore {
     fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
         self.with(cx, |blocks, sc| {
             // Still judged by the old minimum level.
-            sc.log(Category::SystemConfigParse, Category::SystemConfigParse.level(), "config parsed");
+            sc.log(PARSE, PARSE.level(), "config parsed");
             put_in_force(blocks, sc, envelope);
         });
         self.offer_custom_blocks(cx, envelope);
@@ -236,7 +240,7 @@ impl DeviceCore {
             let lost = cx.lost_to_full_outbox();
             cx.notify(Notice::OutboxFull { lost });
         }
-        self.with(cx, |_, sc| sc.log(Category::device("outbox"), level, text));
+        self.log(cx, Category::device("outbox"), level, text);
     }
 
     /// Ends the run in order.
@@ -300,7 +304,7 @@ pub(crate) struct Blocks<'a> {
 
 /// §7.5, first row: nothing changes but the status.
 fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Broken) {
-    let mut entry = sc.entry(Category::SystemConfigParse, broken.message).at(Level::ERROR);
+    let mut entry = sc.entry(PARSE, broken.message).at(Level::ERROR);
     entry.detail = broken.detail;
     sc.log_entry(entry.clone());
     sc.notify(Notice::ConfigRejected { reason: entry.message.clone() });
@@ -322,21 +326,13 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
     blocks.system.set_last_config(envelope.timestamp.clone());
     blocks.system.set_status(None);
     for finding in &findings {
-        let entry = sc.entry(Category::SystemConfigParse, finding.clone()).at(Level::ERROR);
+        let entry = sc.entry(PARSE, finding.clone()).at(Level::ERROR);
         sc.log_entry(entry.clone());
         blocks.system.set_status(Some(entry));
     }
-    sc.log(Category::SystemConfigApply, Category::SystemConfigApply.level(), "config applied");
+    sc.log(APPLY, APPLY.level(), "config applied");
     sc.notify(Notice::ConfigApplied {
         timestamp: envelope.timestamp.as_str().into(),
         finding: findings.into_iter().next(),
     });
-}
-
-/// What the store held for the system block, and what was wrong with it.
-pub(crate) fn read_start(now: UtcMillis, stored: &[Stored]) -> (system::Start, Option<String>) {
-    match system::read(stored) {
-        Ok(persisted) => (system::start_of(now, persisted), None),
-        Err(reason) => (system::start_of(now, None), Some(reason)),
-    }
 }

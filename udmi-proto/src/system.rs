@@ -6,7 +6,7 @@ mod persisted;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{HookId, Instant};
+use device_link::{HookId, Instant, UtcMillis};
 use serde::Serialize;
 
 use crate::config::Block;
@@ -47,11 +47,11 @@ pub(crate) struct System {
 }
 
 impl System {
-    pub(crate) fn new(identity: Identity, options: &Options, start: Start) -> Self {
+    pub(crate) fn new(identity: Identity, options: &Options) -> Self {
         Self {
-            modes: Modes::new(start.last_start, options.lifecycle_hook),
+            modes: Modes::new(options.lifecycle_hook),
             identity,
-            start,
+            start: start_of(UtcMillis(0), None),
             last_config: Timestamp::EPOCH,
             status: None,
             metrics_period: None,
@@ -60,6 +60,12 @@ impl System {
             asks_metrics: options.metrics_hook,
             event_number: 0,
         }
+    }
+
+    /// The run begins: until then its start is not known.
+    pub(crate) fn begin(&mut self, start: Start) {
+        self.start = start;
+        self.modes.begin(start.last_start);
     }
 
     /// Puts the block in force. From here on the new minimum level judges log entries (§3.6).
@@ -201,10 +207,6 @@ impl System {
             let topic = &sc.topics.events_system;
             sc.publish_event(topic, json);
         }
-    }
-
-    pub(crate) fn start(&self) -> &Start {
-        &self.start
     }
 
     pub(crate) fn report(&self) -> Report<'_> {

@@ -6,11 +6,10 @@ use device_link::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::device::{self, DeviceCore};
+use crate::device::DeviceCore;
 use crate::port::{Command, Hook, Notice, Outcome};
 use crate::scope::DeviceTimer;
 use crate::settings::{Settings, SettingsError};
-use crate::system;
 use crate::topics::Topics;
 
 /// A UDMI device or gateway on one link.
@@ -27,7 +26,8 @@ impl Udmi {
     /// What [`Settings::check`] finds.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
-        let own = core_of(&settings, system::start_of(device_link::UtcMillis(0), None))?;
+        let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
+        let own = DeviceCore::new(&settings, topics, Slot(0));
         Ok(Self { settings, own })
     }
 
@@ -36,11 +36,6 @@ impl Udmi {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
-}
-
-fn core_of(settings: &Settings, start: system::Start) -> Result<DeviceCore, SettingsError> {
-    let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
-    Ok(DeviceCore::new(settings, topics, Slot(0), start))
 }
 
 /// Deadlines of a device or gateway.
@@ -82,11 +77,7 @@ impl Dialect for Udmi {
     }
 
     fn on_start(&mut self, cx: &mut Cx<'_, Self>, stored: &[Stored]) {
-        let (start, unreadable) = device::read_start(cx.now().utc, stored);
-        if let Ok(own) = core_of(&self.settings, start) {
-            self.own = own; // the settings were checked at birth
-        }
-        self.own.on_start(cx, unreadable);
+        self.own.on_start(cx, stored);
         if self.settings.options.commands {
             self.own.subscribe_commands(cx);
         }

@@ -71,6 +71,6 @@ impl DeviceCore {
     }
 
     fn log_command(&mut self, cx: &mut Cx<'_, Udmi>, level: Level, text: String) {
-        self.with(cx, |_, sc| sc.log(Category::device("command"), level, text));
+        self.log(cx, Category::device("command"), level, text);
     }
 }

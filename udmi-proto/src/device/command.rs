@@ -63,7 +63,7 @@ impl DeviceCore {
                 entry.detail = detail;
                 sc.log_entry(entry);
             }),
-            Command::Ready => self.with(cx, |_, sc| sc.log(READY, READY.level(), "ready")),
+            Command::Ready => self.log(cx, READY, READY.level(), "ready"),
             Command::SetSoftware { module, version } => self.set_software(cx, module, version),
             Command::SetFamilyAddress { family, address } => self.set_address(family, address),
             Command::SetBlock { name, content } => self.set_block(cx, name, content),

@@ -38,14 +38,19 @@ pub(crate) struct Modes {
 }
 
 impl Modes {
-    pub(crate) fn new(last_start: UtcMillis, asks: bool) -> Self {
+    pub(crate) fn new(asks: bool) -> Self {
         Self {
             mode: Mode::Initial,
-            last_start,
+            last_start: UtcMillis(0),
             asks,
             wanted: config::SystemOperation::default(),
             ending: None,
         }
+    }
+
+    /// The run begins: a start later than this one is another instance's.
+    pub(crate) fn begin(&mut self, last_start: UtcMillis) {
+        self.last_start = last_start;
     }
 
     pub(crate) fn mode(&self) -> Mode {
