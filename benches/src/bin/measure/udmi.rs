@@ -43,7 +43,11 @@ impl Udmi {
         let file = self.folder.path().join("site/devices").join(DEVICE).join("metadata.json");
         let metadata: Value = serde_json::from_slice(&std::fs::read(file)?)?;
         let points = metadata["pointset"]["points"].as_object().ok_or("the sample site has no points")?;
-        Ok(points.keys().map(|name| (name.clone(), json!({}))).collect())
+        let config = |point: &Value| match &point["ref"] {
+            Value::String(reference) => json!({ "ref": reference }),
+            _ => json!({}),
+        };
+        Ok(points.iter().map(|(name, point)| (name.clone(), config(point))).collect())
     }
 
     /// Starts the sample site's device.
