@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -228,11 +228,8 @@ fn on_a_bare_socket(
             if let Some(reason) = device.turn(plan.turn) {
                 return reason;
             }
-            loop {
-                match queue.try_recv() {
-                    Ok(command) => device.command(command),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+            while let Ok(command) = queue.try_recv() {
+                device.command(command);
             }
         }
     });

@@ -15,42 +15,42 @@ use crate::watch::Watch;
 
 #[test]
 fn a_device_on_threads_lives_with_our_broker() {
-    live(Kind::Embedded, Runtime::Threads, None);
+    live(Kind::Embedded, Runtime::Threads, Way::Tcp);
 }
 
 #[test]
 fn a_bare_device_lives_with_our_broker() {
-    live(Kind::Embedded, Runtime::Bare, None);
+    live(Kind::Embedded, Runtime::Bare, Way::Tcp);
 }
 
 #[test]
 fn a_device_on_threads_lives_with_mosquitto() {
-    live(Kind::Mosquitto, Runtime::Threads, None);
+    live(Kind::Mosquitto, Runtime::Threads, Way::Tcp);
 }
 
 #[test]
 fn a_bare_device_lives_with_mosquitto() {
-    live(Kind::Mosquitto, Runtime::Bare, None);
+    live(Kind::Mosquitto, Runtime::Bare, Way::Tcp);
 }
 
 #[test]
 fn a_device_on_threads_lives_with_our_broker_behind_tls() {
-    live(Kind::Embedded, Runtime::Threads, Some(Pki::new()));
+    live(Kind::Embedded, Runtime::Threads, Way::Tls);
 }
 
 #[test]
 fn a_bare_device_lives_with_our_broker_behind_tls() {
-    live(Kind::Embedded, Runtime::Bare, Some(Pki::new()));
+    live(Kind::Embedded, Runtime::Bare, Way::Tls);
 }
 
 #[test]
 fn a_device_on_threads_lives_with_mosquitto_over_tls() {
-    live(Kind::Mosquitto, Runtime::Threads, Some(Pki::new()));
+    live(Kind::Mosquitto, Runtime::Threads, Way::Tls);
 }
 
 #[test]
 fn a_bare_device_lives_with_mosquitto_over_tls() {
-    live(Kind::Mosquitto, Runtime::Bare, Some(Pki::new()));
+    live(Kind::Mosquitto, Runtime::Bare, Way::Tls);
 }
 
 #[test]
@@ -79,10 +79,18 @@ fn a_refused_subscription_to_commands_changes_nothing() {
     }
 }
 
-fn live(kind: Kind, runtime: Runtime, pki: Option<Pki>) {
+/// How bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Tcp,
+    Tls,
+}
+
+fn live(kind: Kind, runtime: Runtime, way: Way) {
     if !kind.is_there_or_say("a device's life") {
         return;
     }
+    let pki = (way == Way::Tls).then(Pki::new);
     let mut broker =
         Broker::start(kind, &Plan { accounts: true, refuses_commands: false, pki: pki.clone() }).unwrap();
     let gate = Gate::open_to(broker.device_address()).unwrap();
@@ -95,7 +103,7 @@ fn live(kind: Kind, runtime: Runtime, pki: Option<Pki>) {
     let mut watch = Watch::new(&broker);
     let device = Running::start(runtime, plan);
     device.notice("connected", |notice| matches!(notice, Notice::Connected { .. }).then_some(()));
-    let name = format!("{kind:?}, {runtime:?}, {}", if pki.is_some() { "TLS" } else { "TCP" });
+    let name = format!("{kind:?}, {runtime:?}, {way:?}");
     first_config(&mut watch, &name);
     telemetry(&watch, &device);
     write(&mut watch, &device);
