@@ -9,7 +9,8 @@ use std::cell::Cell;
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use log::{Level, LevelFilter, Log, Metadata, Record};
+pub use log::LevelFilter;
+use log::{Level, Log, Metadata, Record};
 
 /// The longest message of an entry, in bytes; a longer one is cut and ends in `…`.
 pub const MAX_MESSAGE_BYTES: usize = 2048;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use udmi_host::log_bridge::LogBridge;
 use udmi_proto::{Category, Command, ExitReason, Json, JsonError, Level, PointModel, Reading, Udmi};
 
 use crate::driver::{Link, SendError};
@@ -140,6 +141,19 @@ impl Handle {
     /// As [`Self::set_point`].
     pub fn error(&self, message: &str) -> Result<(), HandleError> {
         self.log(Level::ERROR, Category::device("application"), message)
+    }
+
+    /// A logger that turns the application's `log` records of `level` and graver into entries of the system
+    /// log, in categories made of their targets. Install it with [`LogBridge::install`], or chain another
+    /// logger to it first. Records that do not fit the command channel are dropped: logging never blocks.
+    #[must_use]
+    pub fn log_bridge(&self, level: udmi_host::log_bridge::LevelFilter) -> LogBridge {
+        let device = self.clone();
+        LogBridge::new(level, move |entry| {
+            let category =
+                Category::parse(&entry.category).unwrap_or_else(|_| Category::device("application"));
+            let _ = device.log(Level(entry.level), category, &entry.message);
+        })
     }
 
     /// The application is fully running.

@@ -74,7 +74,7 @@ impl Timestamp {
     /// As [`Timestamp::from_millis`], with the fraction cut off.
     #[must_use]
     pub fn from_millis_whole_seconds(millis: i64) -> Self {
-        Self::from_millis(millis - millis.rem_euclid(1000))
+        Self::from_millis(millis.saturating_sub(millis.rem_euclid(1000)))
     }
 
     /// The text as received.

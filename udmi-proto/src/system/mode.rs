@@ -69,7 +69,8 @@ impl Modes {
         if self.mode == Mode::Initial && self.wanted.mode == Some(Mode::Active) {
             self.set(sc, Mode::Active);
         }
-        if self.wanted_end().is_some() {
+        // Not armed anew by each config: a stream of them must not put the end off for ever.
+        if self.wanted_end().is_some() && !sc.is_armed(DeviceTimer::Mode) {
             sc.after(DeviceTimer::Mode, SETTLE);
         }
     }

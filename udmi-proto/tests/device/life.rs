@@ -119,6 +119,18 @@ fn a_later_start_under_the_same_name_ends_the_run_and_an_equal_or_earlier_one_do
 
 /// §7.3: heavy actions wait for the end of a burst, and a later config takes them back.
 #[test]
+fn a_stream_of_configs_does_not_put_a_restart_off_for_ever() {
+    let mut rig = in_mode(settings(), "active");
+    for _ in 0..20 {
+        if rig.exit.is_none() {
+            order(&mut rig, json!({ "mode": "restart" }));
+            rig.advance(300);
+        }
+    }
+    assert_eq!(rig.exit, Some(ExitReason::Restart));
+}
+
+#[test]
 fn a_restart_that_the_burst_takes_back_does_not_happen() {
     let mut rig = in_mode(settings(), "active");
     order(&mut rig, json!({ "mode": "restart" }));
