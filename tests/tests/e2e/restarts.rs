@@ -43,6 +43,7 @@ fn loses_nothing(kind: Kind, runtime: Runtime) {
     assert_eq!(report.missing, [0_u64; 0]);
     assert_eq!((report.overflows, report.refused, report.seen), (0, 0, report.sent));
     assert_eq!(report.disorder, [""; 0]);
+    assert!(report.repeated > 0, "unacknowledged events are sent again");
     assert!(report.states >= 4, "a state after each start, not {}", report.states);
     for message in &report.messages {
         judged(message);

@@ -8,21 +8,22 @@ use serde_json::Value;
 use udmi_tests::live::cloud::Message;
 
 use crate::Failure;
-use crate::table::Table;
+use crate::table::{Sample, Table, millis};
 use crate::udmi::{Bench, Process, Udmi, sleep_until};
 
 const KILLS: usize = 200;
-/// Twice what a start takes: about half of the kills come before the first state.
-const LONGEST_LIFE_MICROS: u64 = 80_000;
+/// Starts that show how long a start takes.
+const TRIALS: usize = 10;
 const STATE: &str = "kills";
 
 pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
     let bench = Bench::start(udmi)?;
+    // About half of the kills come before the first state, and some of them while the count is being stored.
+    let longest_life = time_to_first_state(udmi, &bench)? * 2;
     let (mut highest, mut states, mut wrong) = (0, 0, Vec::new());
     for kill in 1..=KILLS {
         let process = udmi.device(&bench.broker, "std", STATE)?;
-        let end = process.started + Duration::from_micros(random() % LONGEST_LIFE_MICROS);
-        sleep_until(end);
+        sleep_until(process.started + longest_life.mul_f64(chance()));
         wrong.extend(complaints(process, kill)?);
         while let Some(state) = bench.next("/state", Instant::now() + Duration::from_millis(2)) {
             states += 1;
@@ -78,6 +79,18 @@ fn unreadable(folder: &Path, kill: usize) -> Result<Vec<String>, Failure> {
     Ok(wrong)
 }
 
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+fn time_to_first_state(udmi: &Udmi, bench: &Bench) -> Result<Duration, Failure> {
+    let mut times = Vec::new();
+    for _ in 0..TRIALS {
+        let process = udmi.device(&bench.broker, "std", "trials")?;
+        times.push(bench.wait("/state")?.at.saturating_duration_since(process.started));
+        drop(process);
+        bench.settle();
+    }
+    Ok(Sample::new(times).percentile(50))
+}
+
+/// Between 0 and 1.
+fn chance() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }
