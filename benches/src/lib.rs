@@ -127,6 +127,9 @@ impl Connected {
                 }
                 Action::Close { .. }
                 | Action::Store { .. }
+                | Action::Sign { .. }
+                | Action::Fetch { .. }
+                | Action::Release { .. }
                 | Action::CancelHook { .. }
                 | Action::Notify(_)
                 | Action::Exit(_) => {}

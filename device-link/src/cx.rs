@@ -1,6 +1,6 @@
 //! What a dialect may do: everything it can reach while it handles something.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Random;
 use crate::dialect::{Dialect, Filter, Full, Lost, Publish, Receipt, Slot, SubscribeRefused};
+use crate::effect::Request;
 use crate::limits::Limits;
-use crate::port::{Action, ExitReason, HookId, Key, StoreId, Token};
+use crate::port::{Action, ExitReason, FetchId, HookId, Key, StoreId, Token};
 use crate::session::Session;
 use crate::time::{Instant, Now, UtcMillis};
 use crate::timers::Timers;
@@ -78,6 +79,8 @@ pub(crate) struct Core<D: Dialect> {
     pub(crate) postponed: VecDeque<Deferred<D::Tag>>,
     pub(crate) hooks: BTreeSet<HookId>,
     pub(crate) stores: BTreeSet<StoreId>,
+    /// Fetches not yet released, and whether they may still tell something.
+    pub(crate) fetches: BTreeMap<FetchId, bool>,
     /// Where in `actions` the `Send` of this call belongs: where its first byte was written.
     pub(crate) send_at: Option<usize>,
     next_id: u64,
@@ -98,6 +101,7 @@ impl<D: Dialect> Core<D> {
             postponed: VecDeque::new(),
             hooks: BTreeSet::new(),
             stores: BTreeSet::new(),
+            fetches: BTreeMap::new(),
             send_at: None,
             next_id: 1,
         }
@@ -244,6 +248,27 @@ impl<D: Dialect> Cx<'_, D> {
         self.core.stores.insert(id);
         self.core.actions.push_back(Action::Store { id, key: key.clone(), value });
         Ok(id)
+    }
+
+    /// Fetches into a staged file of the host; what happens comes to [`Dialect::on_fetched`].
+    ///
+    /// # Errors
+    /// [`Full`] while [`Limits::fetches`] are not released.
+    pub fn fetch(&mut self, request: Request) -> Result<FetchId, Full> {
+        if self.core.fetches.len() >= self.core.limits.fetches {
+            return Err(Full);
+        }
+        let id = FetchId(self.core.next_id());
+        self.core.fetches.insert(id, true);
+        self.core.actions.push_back(Action::Fetch { id, request });
+        Ok(id)
+    }
+
+    /// Ends a fetch, or removes the staged file of one that is done.
+    pub fn release(&mut self, id: FetchId) {
+        if self.core.fetches.remove(&id).is_some() {
+            self.core.actions.push_back(Action::Release { id });
+        }
     }
 
     /// Arms `timer` to fire `delay` from now, at the earliest one millisecond; moves it if it was armed.

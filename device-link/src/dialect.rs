@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
-use crate::port::{Closed, Endpoint, HookId, StoreId, Stored, Token};
+use crate::effect::{FetchEvent, SignError, SignRequest};
+use crate::port::{Closed, Endpoint, FetchId, HookId, StoreId, Stored, Token};
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::{self, ConnectCode, Qos};
@@ -49,6 +50,10 @@ pub trait Dialect: Sized {
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: Self::Outcome);
     /// A store was tried.
     fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool);
+    /// Something has happened to a fetch that is still wanted.
+    fn on_fetched(&mut self, cx: &mut Cx<'_, Self>, id: FetchId, event: FetchEvent) {
+        let _ = (cx, id, event);
+    }
     /// Called after all timers that were due, after each packet and after each event, in other words once
     /// everything that one cause has changed is known.
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
@@ -67,6 +72,9 @@ pub struct ConnectSpec {
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret<String>>,
+    /// Signed before CONNECT is sent; the password then is this text, a full stop and the signature, the compact
+    /// form of a JSON web token (RFC 7515, section 3.1). Goes before `password`.
+    pub token: Option<SignRequest>,
     /// What the broker publishes if the link is lost without DISCONNECT.
     pub will: Option<Will>,
     /// Seconds without traffic after which the broker may give up; 0 switches keep-alive off.
@@ -122,6 +130,8 @@ pub enum Down {
     Protocol(String),
     /// The peer announced a packet over [`Limits::packet_bytes`](crate::Limits::packet_bytes).
     PacketTooLarge,
+    /// The token could not be signed.
+    Unsigned(SignError),
     /// What [`Dialect::connect`] returned cannot be sent; the text says why.
     Unconnectable(String),
     /// The dialect asked for a fresh connection.
@@ -139,6 +149,7 @@ impl fmt::Display for Down {
             Self::PingTimeout => f.write_str("no PINGRESP in time"),
             Self::Protocol(what) => write!(f, "the peer broke MQTT 3.1.1: {what}"),
             Self::PacketTooLarge => f.write_str("the peer sent a packet over the limit"),
+            Self::Unsigned(error) => error.fmt(f),
             Self::Unconnectable(why) => write!(f, "cannot connect: {why}"),
             Self::Refresh => f.write_str("reconnecting as planned"),
         }

@@ -25,6 +25,7 @@ extern crate std;
 mod backoff;
 mod cx;
 mod dialect;
+mod effect;
 mod limits;
 mod node;
 mod octets;
@@ -42,11 +43,12 @@ pub use dialect::{
     ConnectSpec, Dialect, Down, Filter, Full, LinkEvent, Lost, Message, Publish, Queue, Receipt, Slot,
     SubscribeRefused, Topic, TopicError, Will,
 };
+pub use effect::{Algorithm, FetchError, FetchEvent, Request, SignError, SignRequest};
 pub use limits::Limits;
 pub use node::Node;
 pub use port::{
-    Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, HookId, Key, KeyError, Outbound, StoreId,
-    Stored, Token, Transport,
+    Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, FetchId, HookId, Key, KeyError, Outbound,
+    SignId, StoreId, Stored, Token, Transport,
 };
 pub use secret::{MASK, Secret};
 pub use time::{Instant, Now, UtcMillis};

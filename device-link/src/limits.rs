@@ -28,6 +28,8 @@ pub struct Limits {
     pub pending_hooks: usize,
     /// Stores requested and not yet answered. Default 64.
     pub pending_stores: usize,
+    /// Fetches under way, and staged files not yet released. Default 4.
+    pub fetches: usize,
     /// From asking for a connection to its answer. Default 20 s.
     pub open_timeout: Duration,
     /// From an open transport to CONNACK. Default 10 s (§1.1).
@@ -58,6 +60,7 @@ impl Default for Limits {
             inbound_exactly_once: 64,
             pending_hooks: 256,
             pending_stores: 64,
+            fetches: 4,
             open_timeout: Duration::from_secs(20),
             connack_timeout: Duration::from_secs(10),
             suback_timeout: Duration::from_secs(10),

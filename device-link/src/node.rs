@@ -1,24 +1,30 @@
 //! The node: one dialect on one link. Events in, actions out.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
 
 use crate::backoff::Backoff;
 use crate::cx::{ActionOf, Core, Cx, Deferred, LinkTimer, WakeReason, Wish};
-use crate::dialect::{Dialect, Down, LinkEvent, Message, Receipt, SubscribeRefused};
-use crate::port::{Action, Boot, Closed, ConnId, Event, ExitReason};
+use crate::dialect::{ConnectSpec, Dialect, Down, LinkEvent, Message, Receipt, SubscribeRefused};
+use crate::effect::{FetchEvent, SignError};
+use crate::port::{Action, Boot, Closed, ConnId, Event, ExitReason, FetchId, SignId};
+use crate::secret::Secret;
 use crate::session::{Fault, Incoming};
 use crate::time::{Instant, Now, UtcMillis};
 use crate::wire::ConnectCode;
 
 /// Where the connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     /// Between attempts.
     Waiting,
     /// The driver was asked to connect.
     Dialing { conn: ConnId },
+    /// The transport is up, and the token of this CONNECT is being signed.
+    Signing { conn: ConnId, id: SignId, spec: Box<ConnectSpec> },
     /// CONNECT is sent.
     Connecting { conn: ConnId },
     /// The broker has accepted.
@@ -159,6 +165,8 @@ impl<D: Dialect> Node<D> {
             Event::Opened { conn } => self.on_opened(conn),
             Event::Received { conn, bytes } => self.on_received(conn, bytes),
             Event::Closed { conn, why } => self.on_closed(conn, why),
+            Event::Signed { id, result } => self.on_signed(id, result),
+            Event::Fetched { id, event } => self.on_fetched(id, event),
             Event::Stored { id, ok } => {
                 if self.core.stores.remove(&id) && !self.is_leaving() {
                     self.with(|dialect, cx| dialect.on_stored(cx, id, ok));
@@ -179,7 +187,10 @@ impl<D: Dialect> Node<D> {
 
     fn conn(&self) -> Option<ConnId> {
         match self.phase {
-            Phase::Dialing { conn } | Phase::Connecting { conn } | Phase::Up { conn, .. } => Some(conn),
+            Phase::Dialing { conn }
+            | Phase::Signing { conn, .. }
+            | Phase::Connecting { conn }
+            | Phase::Up { conn, .. } => Some(conn),
             Phase::Waiting | Phase::Finished => None,
         }
     }
@@ -205,13 +216,56 @@ impl<D: Dialect> Node<D> {
         self.disarm(LinkTimer::Open);
         // Asked again, since a password may be bound to the time of its use.
         let spec = self.dialect.connect(self.core.now);
-        self.phase = Phase::Connecting { conn: opened };
+        // One time-out for the signature and CONNACK together.
+        self.arm(LinkTimer::ConnAck, self.core.limits.connack_timeout);
+        match spec.token.clone() {
+            None => self.send_connect(opened, &spec),
+            Some(request) => {
+                let id = SignId(self.core.next_id());
+                self.phase = Phase::Signing { conn: opened, id, spec: Box::new(spec) };
+                self.core.actions.push_back(Action::Sign { id, request });
+            }
+        }
+    }
+
+    fn on_signed(&mut self, signed: SignId, result: Result<Secret<String>, SignError>) {
+        let Phase::Signing { conn, id, spec } = &self.phase else { return };
+        if *id != signed {
+            return;
+        }
+        let (conn, mut spec) = (*conn, spec.clone());
+        match result {
+            Err(error) => self.drop_link(Down::Unsigned(error)),
+            Ok(signature) => {
+                let input = spec.token.take().map(|token| token.input).unwrap_or_default();
+                spec.password = Some(Secret::new(alloc::format!("{input}.{}", signature.expose())));
+                self.send_connect(conn, &spec);
+            }
+        }
+    }
+
+    fn send_connect(&mut self, conn: ConnId, spec: &ConnectSpec) {
+        self.phase = Phase::Connecting { conn };
         self.keep_alive = Duration::from_secs(u64::from(spec.keep_alive_seconds));
-        if let Err(error) = self.core.session.connect(&spec) {
+        if let Err(error) = self.core.session.connect(spec) {
             return self.drop_link(Down::Unconnectable(alloc::format!("{error}")));
         }
         self.core.note_output();
-        self.arm(LinkTimer::ConnAck, self.core.limits.connack_timeout);
+    }
+
+    /// After its end a fetch is silent; its staged file stays until it is released.
+    fn on_fetched(&mut self, id: FetchId, event: FetchEvent) {
+        let Some(wanted @ true) = self.core.fetches.get_mut(&id) else { return };
+        match event {
+            FetchEvent::Size(_) | FetchEvent::Chunk(_) | FetchEvent::Restarted => {}
+            FetchEvent::Done => *wanted = false,
+            FetchEvent::Failed(_) => {
+                self.core.fetches.remove(&id);
+            }
+        }
+        if !self.is_leaving() {
+            self.with(|dialect, cx| dialect.on_fetched(cx, id, event));
+        }
     }
 
     fn on_received(&mut self, conn: ConnId, bytes: Bytes) {

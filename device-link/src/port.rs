@@ -8,8 +8,10 @@ use core::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::effect::{FetchEvent, Request, SignError, SignRequest};
 use crate::limits::Limits;
 use crate::octets;
+use crate::secret::Secret;
 use crate::time::Now;
 
 macro_rules! id {
@@ -35,6 +37,10 @@ id!(
     HookId,
     /// One publish, from [`Cx::publish`](crate::Cx::publish) to its receipt.
     Token,
+    /// One pending signature.
+    SignId,
+    /// One fetch and its staged file.
+    FetchId,
 );
 
 /// How bytes travel below MQTT. The core always sees plain bytes.
@@ -228,6 +234,20 @@ pub enum Event<C, O> {
         /// Whether the value is safe.
         ok: bool,
     },
+    /// A signature was made, or could not be.
+    Signed {
+        /// Which one.
+        id: SignId,
+        /// The signature in base64url without padding (RFC 7515, section 2).
+        result: Result<Secret<String>, SignError>,
+    },
+    /// Something has happened to a fetch.
+    Fetched {
+        /// Which one.
+        id: FetchId,
+        /// What.
+        event: FetchEvent,
+    },
     /// A hook has come to its end.
     HookDone {
         /// Which invocation.
@@ -307,6 +327,25 @@ pub enum Action<H, N> {
         /// The value; none deletes it.
         #[serde(with = "octets::optional")]
         value: Option<Bytes>,
+    },
+    /// Sign with the device's private key; answer with `Signed`.
+    Sign {
+        /// The name of the answer.
+        id: SignId,
+        /// What, and how.
+        request: SignRequest,
+    },
+    /// Fetch into a staged file; answer with `Fetched`, several times.
+    Fetch {
+        /// The name of the answers and of the staged file.
+        id: FetchId,
+        /// What to fetch.
+        request: Request,
+    },
+    /// Nobody wants this fetch or its staged file any more: stop, and remove the file.
+    Release {
+        /// Which one.
+        id: FetchId,
     },
     /// Ask the application; answer with `HookDone`.
     InvokeHook {

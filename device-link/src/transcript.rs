@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cx::{LinkTimer, WakeReason};
+use crate::effect::FetchEvent;
 use crate::port::{Action, ConnId, Event};
 use crate::time::{Instant, Now};
 use crate::trace::{Difference, Line, read_line};
@@ -148,6 +149,20 @@ impl Transcript {
                 let outcome = if *ok { "ok" } else { "failed" };
                 self.write(now, &format!("< stored {id} {outcome}"));
             }
+            Event::Signed { id, result } => {
+                let outcome = value::render(result, self.width);
+                self.write(now, &format!("< signed {id} {outcome}"));
+            }
+            Event::Fetched { id, event } => {
+                let event = match event {
+                    FetchEvent::Chunk(bytes) => format!("{} bytes", bytes.len()),
+                    FetchEvent::Size(_)
+                    | FetchEvent::Restarted
+                    | FetchEvent::Done
+                    | FetchEvent::Failed(_) => value::render(event, self.width),
+                };
+                self.write(now, &format!("< fetch {id} {event}"));
+            }
             Event::HookDone { id, outcome } => {
                 let outcome = value::render(outcome, self.width);
                 self.write(now, &format!("< hook {id} {outcome}"));
@@ -173,6 +188,14 @@ impl Transcript {
                 let shown = shown.as_deref().unwrap_or("deleted");
                 self.write(now, &format!("> store {id} {} {shown}", key.as_str()));
             }
+            Action::Sign { id, request } => {
+                self.write(now, &format!("> sign {id} {}", request.algorithm.name()));
+            }
+            Action::Fetch { id, request } => {
+                let request = value::render(request, self.width);
+                self.write(now, &format!("> fetch {id} {request}"));
+            }
+            Action::Release { id } => self.write(now, &format!("> release {id}")),
             Action::InvokeHook { id, hook } => {
                 let hook = value::render(hook, self.width);
                 self.write(now, &format!("! {hook:<52} hook {id}"));

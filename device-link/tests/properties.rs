@@ -107,6 +107,7 @@ const LIMITS: Limits = Limits {
     inbound_exactly_once: 3,
     pending_hooks: 2,
     pending_stores: 2,
+    fetches: 2,
     open_timeout: Duration::from_secs(20),
     connack_timeout: Duration::from_secs(10),
     suback_timeout: Duration::from_secs(10),

@@ -142,6 +142,7 @@ impl Dialect for Toy {
             client_id: self.setup.name.clone(),
             username: Some(self.setup.name.clone()),
             password: self.setup.password.clone(),
+            token: None,
             will: None,
             keep_alive_seconds: 60,
             clean_session: true,

@@ -54,8 +54,8 @@ mod topics;
 mod udmi;
 
 pub use device_link::{
-    Boot, Closed, ConnId, Down, Endpoint, ExitReason, HookId, Instant, Key, Limits, Node, Now, Outbound,
-    Secret, StoreId, Stored, Transport, UtcMillis, WakeReason,
+    Algorithm, Boot, Closed, ConnId, Down, Endpoint, ExitReason, FetchError, FetchEvent, FetchId, HookId,
+    Instant, Key, Limits, Node, Now, Outbound, Secret, StoreId, Stored, Transport, UtcMillis, WakeReason,
 };
 pub use model::category::{Category, Level};
 pub use model::value::Value;

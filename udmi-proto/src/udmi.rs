@@ -70,6 +70,7 @@ impl Dialect for Udmi {
             client_id: settings.client_id.clone(),
             username: credentials.map(|credentials| credentials.username.clone()),
             password: credentials.map(|credentials| credentials.password.clone()),
+            token: None,
             will: None, // §1.1
             keep_alive_seconds: settings.options.keep_alive_seconds,
             clean_session: true,

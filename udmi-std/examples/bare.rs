@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use udmi_proto::{
     Action, Boot, Closed, ConnId, Device, Endpoint, Event, Hook, Now, Outcome, PointModel, Reading, Settings,
-    Source, Transport, Udmi, UtcMillis, Value, exit_code,
+    SignError, Source, Transport, Udmi, UtcMillis, Value, exit_code,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -71,7 +71,8 @@ impl Loop {
             }
             Action::Store { id, .. } => Some(Event::Stored { id, ok: false }), // nothing to keep it in
             Action::InvokeHook { id, hook } => Some(Event::HookDone { id, outcome: self.answer(&hook) }),
-            Action::Notify(_) | Action::CancelHook { .. } | Action::Exit(_) => None,
+            Action::Sign { id, .. } => Some(Event::Signed { id, result: Err(SignError::NoKey) }),
+            _ => None, // notices, fetches, and what needs no answer
         }
     }
 

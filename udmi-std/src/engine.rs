@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use device_link::{
-    Action, Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, HookId, Instant, Key, Node, Now,
-    StoreId,
+    Action, Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, FetchError, FetchEvent, FetchId,
+    HookId, Instant, Key, Node, Now, Request, Secret, SignError, SignId, SignRequest, StoreId,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -31,6 +31,19 @@ pub(crate) type ActionOf<D> = Action<<D as Dialect>::Hook, <D as Dialect>::Notic
 pub(crate) trait World<D: Dialect> {
     fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>>;
     fn store(&mut self, id: StoreId, key: Key, value: Option<Bytes>) -> Option<bool>;
+    /// Signs at once or later; a world without a key says so.
+    fn sign(&mut self, id: SignId, request: SignRequest) -> Option<Result<Secret<String>, SignError>> {
+        let _ = (id, request);
+        Some(Err(SignError::NoKey))
+    }
+    /// Begins a fetch, or says at once that it fails.
+    fn fetch(&mut self, id: FetchId, request: Request) -> Option<FetchError> {
+        let _ = (id, request);
+        Some(FetchError::Url("this adapter fetches nothing".into()))
+    }
+    fn release(&mut self, id: FetchId) {
+        let _ = id;
+    }
     fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome>;
     fn cancel(&mut self, id: HookId);
     fn tell(&mut self, notice: D::Notice);
@@ -227,6 +240,17 @@ impl<D: Dialect> Engine<D> {
                     self.answers.push_back(Event::Stored { id, ok });
                 }
             }
+            Action::Sign { id, request } => {
+                if let Some(result) = world.sign(id, request) {
+                    self.answers.push_back(Event::Signed { id, result });
+                }
+            }
+            Action::Fetch { id, request } => {
+                if let Some(error) = world.fetch(id, request) {
+                    self.answers.push_back(Event::Fetched { id, event: FetchEvent::Failed(error) });
+                }
+            }
+            Action::Release { id } => world.release(id),
             Action::InvokeHook { id, hook } => {
                 if let Some(outcome) = world.ask(id, hook) {
                     self.answers.push_back(Event::HookDone { id, outcome });

@@ -113,6 +113,9 @@ impl<D: Dialect> World<D> {
                     self.exited = true;
                 }
                 Action::Store { .. }
+                | Action::Sign { .. }
+                | Action::Fetch { .. }
+                | Action::Release { .. }
                 | Action::InvokeHook { .. }
                 | Action::CancelHook { .. }
                 | Action::Notify(_) => {}

@@ -84,6 +84,7 @@ impl Probe {
                 client_id: "device".into(),
                 username: Some("user".into()),
                 password: Some(Secret::new("hunter2".into())),
+                token: None,
                 will: None,
                 keep_alive_seconds: 60,
                 clean_session: true,

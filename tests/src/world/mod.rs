@@ -18,6 +18,7 @@ use bytes::Bytes;
 use device_broker::{Broker, Output};
 use device_link::trace::Recorder;
 use device_link::transcript::Transcript;
+use device_link::{FetchError, FetchEvent, SignError};
 use udmi_proto::{
     Action, Closed, ConnId, Device, Event, ExitReason, HookId, Instant, Key, Limits, Notice, Now, Settings,
     StoreId, Udmi, UtcMillis,
@@ -435,6 +436,18 @@ impl World {
                     let run = self.run;
                     self.schedule(self.setup.store_ms, Happening::Stored { run, id, key, value });
                 }
+                Action::Sign { id, .. } => {
+                    let event = Event::Signed { id, result: Err(SignError::NoKey) };
+                    self.schedule(0, Happening::Device { run: self.run, event });
+                }
+                Action::Fetch { id, .. } => {
+                    let event = FetchEvent::Failed(FetchError::Unreachable("there is no network".into()));
+                    self.schedule(
+                        0,
+                        Happening::Device { run: self.run, event: Event::Fetched { id, event } },
+                    );
+                }
+                Action::Release { .. } => {}
                 Action::InvokeHook { id, hook } => {
                     assert!(self.open_hooks.insert(id), "hook {id} is invoked twice");
                     for (after, outcome) in self.plant.ask(id, hook) {

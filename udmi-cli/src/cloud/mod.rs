@@ -102,6 +102,7 @@ impl Cloud {
             client_id: reach.client_id,
             username,
             password,
+            token: None,
             will: None,
             keep_alive_seconds: KEEP_ALIVE_SECONDS,
             clean_session: true,
