@@ -55,7 +55,8 @@ mod udmi;
 
 pub use device_link::{
     Algorithm, Boot, Closed, ConnId, Down, Endpoint, ExitReason, FetchError, FetchEvent, FetchId, HookId,
-    Instant, Key, Limits, Node, Now, Outbound, Secret, StoreId, Stored, Transport, UtcMillis, WakeReason,
+    Instant, Key, Limits, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest, StoreId,
+    Stored, Transport, UtcMillis, WakeReason,
 };
 pub use model::category::{Category, Level};
 pub use model::value::Value;
