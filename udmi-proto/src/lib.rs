@@ -60,9 +60,14 @@ pub use device_link::{
 };
 pub use model::category::{Category, Level};
 pub use model::value::Value;
-pub use port::{Command, Hook, Json, JsonError, Lifecycle, Notice, Outcome, Reading, Wanted, exit_code};
+pub use port::{
+    BlobOutcome, Command, Hook, Json, JsonError, Lifecycle, NewKey, Notice, Outcome, Reading, Wanted,
+    exit_code,
+};
 pub use scope::DeviceTimer;
-pub use settings::{Credentials, Identity, Options, PointModel, Settings, SettingsError, Source, ValueKind};
+pub use settings::{
+    Credentials, Identity, Options, PointModel, Settings, SettingsError, Source, TokenSettings, ValueKind,
+};
 pub use udmi::{Tag, Timer, Udmi};
 
 /// A UDMI device: the link with UDMI on it.

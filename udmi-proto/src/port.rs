@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use device_link::{Down, ExitReason};
+use device_link::{Down, Endpoint, ExitReason, FetchId, Secret};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -103,6 +103,8 @@ pub enum Command {
         /// A JSON object.
         content: Json,
     },
+    /// Make a new key pair and use it from the next connection on, as the command `rotate_key` does.
+    RotateKey,
     /// End in order: last state and logs, then exit.
     Stop {
         /// Why.
@@ -154,6 +156,54 @@ pub enum Notice {
     },
     /// A state was handed to the outbox.
     StatePublished,
+    /// The device leaves its endpoint for another, as its config wants (§5.3).
+    Redirecting {
+        /// Where to.
+        to: Endpoint,
+        /// The generation of the order, as received.
+        generation: String,
+    },
+    /// A redirect has come to its end.
+    Redirected {
+        /// The endpoint in use from now on.
+        endpoint: Endpoint,
+        /// The generation of the order, as received.
+        generation: String,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+    /// A blob is being fetched. Told at most once a second.
+    BlobProgress {
+        /// Which blob.
+        name: String,
+        /// Bytes there are.
+        received: u64,
+        /// Bytes there will be, if known.
+        total: Option<u64>,
+        /// Bytes a second since the start.
+        rate: u64,
+    },
+    /// A blob has come to its end.
+    BlobFinished {
+        /// Which blob.
+        name: String,
+        /// The generation, as received.
+        generation: String,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+    /// A new key pair is in use from the next connection on.
+    KeyRotated {
+        /// The public key as PEM (SubjectPublicKeyInfo), to be registered.
+        public_key: String,
+        /// The name of the old pair's backup.
+        backup: String,
+    },
+    /// The broker refused the new key: the old one is back in use.
+    KeyRestored {
+        /// The name of the backup it came from.
+        backup: String,
+    },
     /// An entry was logged at or above the level in force.
     Logged(Entry),
     /// Messages were lost because the outbox was full.
@@ -203,6 +253,35 @@ pub enum Hook {
         /// What is to be done.
         action: Lifecycle,
     },
+    /// Install a fetched blob: verify its content and stage it, but do not activate it. Answered by `Blob`,
+    /// `Invalid` (the content is wrong or does not fit this device) or `Failed`.
+    ProcessBlob {
+        /// Which blob, such as `system`.
+        name: String,
+        /// The generation, as received.
+        generation: String,
+        /// The staged file; it is there until the hook is answered.
+        staged: FetchId,
+        /// Its size in bytes.
+        size: u64,
+        /// Its SHA-256, verified, in lower-case hexadecimal.
+        sha256: String,
+    },
+    /// Activate a processed blob whose success the cloud knows of. Answered by `Done` (the run restarts),
+    /// `Failed` or `Unhandled` (the run restarts as well).
+    ActivateBlob {
+        /// Which blob.
+        name: String,
+        /// Its version, if it has one.
+        version: Option<String>,
+    },
+    /// Make a new key pair and keep the old one as a backup. Answered by `KeyMade`, `Failed` or `Unhandled`.
+    RotateKey,
+    /// Put the key pair of a backup back. Answered by `Done` or `Failed`.
+    RestoreKey {
+        /// The backup's name.
+        backup: String,
+    },
     /// A command that is none of the core's. Answered by `Done`, `Failed` or `Unhandled`.
     Command {
         /// What follows `commands/` in its topic.
@@ -245,8 +324,43 @@ pub enum Outcome {
     },
     /// The host's metrics.
     Metrics(SystemMetrics),
+    /// How processing a blob has ended, where it is neither invalid nor failed.
+    Blob(BlobOutcome),
+    /// A new key pair was made.
+    KeyMade(NewKey),
     /// Nobody takes care of it.
     Unhandled,
+}
+
+/// How processing a blob has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlobOutcome {
+    /// It is staged and can be activated.
+    Processed {
+        /// Its version, which becomes the software version of its name.
+        version: Option<String>,
+    },
+    /// Installing was called off.
+    Aborted {
+        /// Why.
+        message: String,
+    },
+    /// Installing failed and was undone.
+    RolledBack {
+        /// Why.
+        message: String,
+    },
+}
+
+/// A key pair the host has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// The public key as PEM (SubjectPublicKeyInfo).
+    pub public_key: String,
+    /// The name of the old pair's backup.
+    pub backup: String,
+    /// The password that is derived from the new key, where the broker wants one (§1.6).
+    pub password: Secret<String>,
 }
 
 /// A point that was read, or could not be.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use device_link::{Endpoint, Secret, Topic};
+use device_link::{Algorithm, Endpoint, Secret, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::MEMBERS;
@@ -26,6 +26,9 @@ pub struct Settings {
     /// User name and password, if the broker wants them.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// A signed token in place of a password (§1.8).
+    #[serde(default)]
+    pub token: Option<TokenSettings>,
     /// What the device tells of itself.
     #[serde(default)]
     pub identity: Identity,
@@ -53,6 +56,7 @@ impl Settings {
             client_id: client_id.to_string(),
             topic_prefix: topic_prefix.to_string(),
             credentials: None,
+            token: None,
             identity: Identity::default(),
             points: BTreeMap::new(),
             families: BTreeMap::new(),
@@ -122,6 +126,29 @@ pub struct Credentials {
     pub username: String,
     /// Password; never shown.
     pub password: Secret<String>,
+}
+
+/// How the device proves itself by a JSON web token (§1.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSettings {
+    /// How it is signed; the host's key has to be of that kind.
+    pub algorithm: Algorithm,
+    /// The claim `aud`.
+    pub audience: String,
+    /// The user name that goes with it; brokers ignore it.
+    #[serde(default = "unused")]
+    pub username: String,
+    /// Seconds from issue to expiry; 3600 by default.
+    #[serde(default = "an_hour")]
+    pub lifetime_seconds: u32,
+}
+
+fn unused() -> String {
+    "unused".into()
+}
+
+fn an_hour() -> u32 {
+    3600
 }
 
 /// The static part of the system block (§3.2).
@@ -256,6 +283,12 @@ pub struct Options {
     pub metrics_hook: bool,
     /// Offer commands that are none of the core's to the application (`Hook::Command`).
     pub command_hook: bool,
+    /// The blobs the device takes, by name; others are skipped (§5.5).
+    pub blobs: Vec<String>,
+    /// The most bytes of a blob; 16 MiB by default.
+    pub blob_limit: u64,
+    /// Follow endpoint redirects; on by default (§5.3).
+    pub redirects: bool,
     /// Keep-alive seconds of the MQTT session.
     pub keep_alive_seconds: u16,
 }
@@ -272,6 +305,9 @@ impl Default for Options {
             lifecycle_hook: false,
             metrics_hook: false,
             command_hook: false,
+            blobs: Vec::new(),
+            blob_limit: 16 << 20,
+            redirects: true,
             keep_alive_seconds: 60,
         }
     }

@@ -171,6 +171,8 @@ impl System {
             | Outcome::Failed { .. }
             | Outcome::Invalid { .. }
             | Outcome::Values { .. }
+            | Outcome::Blob(_)
+            | Outcome::KeyMade(_)
             | Outcome::Unhandled => None,
         };
         self.publish_event(sc, metrics);

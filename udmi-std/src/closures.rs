@@ -52,6 +52,10 @@ impl Application<Udmi> for Closures {
                 Some(lifecycle) => done(guarded(|| lifecycle(action))),
                 None => Outcome::Unhandled,
             },
+            Hook::ProcessBlob { .. }
+            | Hook::ActivateBlob { .. }
+            | Hook::RotateKey
+            | Hook::RestoreKey { .. } => Outcome::Unhandled,
             Hook::Command { name, payload } => match &mut self.command {
                 Some(command) => commanded(guarded(|| command(&name, &payload))),
                 None => Outcome::Unhandled,

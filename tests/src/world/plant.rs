@@ -100,6 +100,10 @@ impl Plant {
             Hook::WritePoint { .. }
             | Hook::ReleasePoint { .. }
             | Hook::Lifecycle { .. }
+            | Hook::ProcessBlob { .. }
+            | Hook::ActivateBlob { .. }
+            | Hook::RotateKey
+            | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
         }
     }
@@ -120,7 +124,13 @@ impl Plant {
                 self.writes_to.get(point).unwrap_or(&self.writes)
             }
             Hook::ReadPoints { .. } => &self.reads,
-            Hook::Metrics | Hook::Lifecycle { .. } | Hook::Command { .. } => &self.others,
+            Hook::Metrics
+            | Hook::Lifecycle { .. }
+            | Hook::Command { .. }
+            | Hook::ProcessBlob { .. }
+            | Hook::ActivateBlob { .. }
+            | Hook::RotateKey
+            | Hook::RestoreKey { .. } => &self.others,
         };
         match answer.clone() {
             Answer::Ok(after) => vec![(after, self.done(&hook))],

@@ -37,7 +37,12 @@ impl Application<Udmi> for PlantApplication {
             }
             Hook::ReadPoints { wanted } => self.read(&wanted.polled, now),
             Hook::Metrics => Outcome::Metrics(self.metrics()),
-            Hook::Lifecycle { .. } | Hook::Command { .. } => Outcome::Unhandled,
+            Hook::ProcessBlob { .. }
+            | Hook::ActivateBlob { .. }
+            | Hook::RotateKey
+            | Hook::RestoreKey { .. }
+            | Hook::Lifecycle { .. }
+            | Hook::Command { .. } => Outcome::Unhandled,
         }
     }
 

@@ -60,6 +60,31 @@ impl Notices {
             Notice::StoredUnreadable { key, reason } => {
                 (Role::Warning, format!("what was remembered as {key} cannot be read: {reason}"))
             }
+            Notice::Redirecting { to, generation } => {
+                (Role::Strong, format!("redirected to {to} by generation {generation}"))
+            }
+            Notice::Redirected { endpoint, failure: None, .. } => {
+                (Role::Good, format!("at home on {endpoint}"))
+            }
+            Notice::Redirected { endpoint, failure: Some(failure), .. } => {
+                (Role::Bad, format!("redirect failed, back to {endpoint}: {failure}"))
+            }
+            Notice::BlobProgress { name, received, total, rate } => {
+                let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+                (Role::Faint, format!("blob {name}: {received}{of} bytes, {rate} a second"))
+            }
+            Notice::BlobFinished { name, generation, failure: None } => {
+                (Role::Good, format!("blob {name} of {generation} is installed"))
+            }
+            Notice::BlobFinished { name, generation, failure: Some(failure) } => {
+                (Role::Bad, format!("blob {name} of {generation} failed: {failure}"))
+            }
+            Notice::KeyRotated { backup, .. } => {
+                (Role::Strong, format!("a new key is in use, the old one is kept as {backup}"))
+            }
+            Notice::KeyRestored { backup } => {
+                (Role::Bad, format!("the broker refused the new key, {backup} is back in use"))
+            }
             Notice::CommandRefused { reason } => (Role::Warning, reason.clone()),
         })
     }

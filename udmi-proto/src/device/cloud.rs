@@ -64,7 +64,11 @@ impl DeviceCore {
             Outcome::Failed { message } | Outcome::Invalid { message } => {
                 self.log_command(cx, Level::ERROR, format!("command {name} failed: {message}"));
             }
-            Outcome::Unhandled | Outcome::Values { .. } | Outcome::Metrics(_) => {
+            Outcome::Unhandled
+            | Outcome::Values { .. }
+            | Outcome::Metrics(_)
+            | Outcome::Blob(_)
+            | Outcome::KeyMade(_) => {
                 self.log_command(cx, Level::WARNING, format!("unknown command {name}"));
             }
         }

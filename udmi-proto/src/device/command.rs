@@ -68,6 +68,7 @@ impl DeviceCore {
             Command::SetFamilyAddress { family, address } => self.set_address(family, address),
             Command::SetBlock { name, content } => self.set_block(cx, name, content),
             Command::SendEvent { folder, content } => self.send_event(cx, &folder, &content),
+            Command::RotateKey => refuse(cx, "this device has no key to rotate".into()),
             Command::Stop { reason } => self.stop(cx, Lifecycle::of(reason), false),
         }
     }

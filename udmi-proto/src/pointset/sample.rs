@@ -237,7 +237,9 @@ impl Pointset {
             }
             Outcome::Failed { message } | Outcome::Invalid { message } => Some(message),
             Outcome::Unhandled => Some("nobody reads it".to_owned()),
-            Outcome::Done | Outcome::Metrics(_) => Some("the question was not understood".to_owned()),
+            Outcome::Done | Outcome::Metrics(_) | Outcome::Blob(_) | Outcome::KeyMade(_) => {
+                Some("the question was not understood".to_owned())
+            }
         };
         self.end_reading(sc, regular, cause.as_deref());
         None

@@ -428,7 +428,7 @@ fn read_answer(sc: &Scope<'_, '_>, name: &str, outcome: Outcome) -> Answer {
         Outcome::Unhandled => {
             (ValueState::Failure, Category::PointsetPointFailure, "nobody takes care of writing it".into())
         }
-        Outcome::Values { .. } | Outcome::Metrics(_) => {
+        Outcome::Values { .. } | Outcome::Metrics(_) | Outcome::Blob(_) | Outcome::KeyMade(_) => {
             (ValueState::Failure, Category::PointsetPointFailure, "the write was not understood".into())
         }
     };

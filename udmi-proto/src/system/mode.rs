@@ -165,7 +165,12 @@ impl Modes {
                 );
                 self.set(sc, before);
             }
-            Outcome::Done | Outcome::Values { .. } | Outcome::Metrics(_) | Outcome::Unhandled => {
+            Outcome::Done
+            | Outcome::Values { .. }
+            | Outcome::Metrics(_)
+            | Outcome::Blob(_)
+            | Outcome::KeyMade(_)
+            | Outcome::Unhandled => {
                 self.ending = Some(Ending::Due { action });
             }
         }
