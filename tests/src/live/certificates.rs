@@ -76,6 +76,14 @@ impl Pki {
         TlsSettings { trust, identity: None }
     }
 
+    /// Writes the authority, the device's certificate and its key, and returns the files in this order.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_device(&self, folder: &Path) -> io::Result<[PathBuf; 3]> {
+        self.write(folder, "device", &self.device)
+    }
+
     /// A server that demands a certificate of this authority.
     pub(super) fn server(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -94,11 +102,15 @@ impl Pki {
         Arc::new(config)
     }
 
-    /// Writes the authority, the server's certificate and its key, and returns the files in this order.
+    /// As [`Self::write_device`], for the server.
     pub(super) fn write_server(&self, folder: &Path) -> io::Result<[PathBuf; 3]> {
-        let files = ["ca.pem", "server.pem", "server.key"].map(|name| folder.join(name));
-        let contents = [&self.authority, &self.server.certificate, &self.server.key];
-        for (file, content) in files.iter().zip(contents) {
+        self.write(folder, "server", &self.server)
+    }
+
+    fn write(&self, folder: &Path, name: &str, leaf: &Leaf) -> io::Result<[PathBuf; 3]> {
+        let names = ["ca.pem".to_owned(), format!("{name}.pem"), format!("{name}.key")];
+        let files = names.map(|name| folder.join(name));
+        for (file, content) in files.iter().zip([&self.authority, &leaf.certificate, &leaf.key]) {
             fs::write(file, content)?;
         }
         Ok(files)

@@ -14,7 +14,7 @@ pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
         let bench = Bench::start(udmi)?;
         let mut times = Vec::new();
         for _ in 0..STARTS {
-            let process = udmi.device(&bench.broker, runtime, &format!("start-{runtime}"))?;
+            let process = udmi.device(&bench, runtime, &format!("start-{runtime}"))?;
             let state = bench.wait("/state")?;
             times.push(state.at.saturating_duration_since(process.started));
             drop(process);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use udmi_tests::live::PATIENCE;
 use udmi_tests::live::broker::{Broker, Kind, Plan};
+use udmi_tests::live::certificates::{Pki, SERVER_NAME};
 use udmi_tests::live::cloud::{Cloud, Message};
 
 use crate::Failure;
@@ -51,12 +52,21 @@ impl Udmi {
     }
 
     /// Starts the sample site's device.
-    pub(crate) fn device(&self, broker: &Broker, runtime: &str, state: &str) -> io::Result<Process> {
+    pub(crate) fn device(&self, bench: &Bench, runtime: &str, state: &str) -> io::Result<Process> {
         let mut command = Command::new(&self.program);
         command.args(["--color", "never", "device", "--device", DEVICE, "--registry", "REG"]);
         command.arg("--site").arg(self.folder.path().join("site"));
         command.arg("--state-dir").arg(self.state_folder(state));
-        command.args(["--endpoint", &format!("mqtt://{}", broker.device_address()), "--runtime", runtime]);
+        command.args(["--runtime", runtime, "--endpoint"]);
+        match &bench.pki {
+            None => command.arg(format!("mqtt://{}", bench.broker.device_address())),
+            Some(pki) => {
+                let port = bench.broker.device_address().port();
+                let [authority, certificate, key] = pki.write_device(self.folder.path())?;
+                command.arg(format!("mqtts://{SERVER_NAME}:{port}")).arg("--ca").arg(authority);
+                command.arg("--cert").arg(certificate).arg("--key").arg(key)
+            }
+        };
         let started = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         Ok(Process { child, started })
@@ -88,6 +98,17 @@ fn build() -> Result<PathBuf, Failure> {
     lines.lines().find_map(artifact).ok_or_else(|| "cargo has not built the udmi command".into())
 }
 
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// Resident now.
+    pub(crate) resident: u64,
+    /// Resident at most so far.
+    pub(crate) most: u64,
+    /// Resident now and no part of the program's files, which are there once for all processes.
+    pub(crate) own: u64,
+}
+
 /// A running device; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -97,14 +118,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Bytes of memory that are resident now and were at most, of `/proc`.
-    pub(crate) fn memory(&self) -> Result<(u64, u64), Failure> {
+    /// What `/proc` tells of its memory.
+    pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let bytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
         };
-        bytes("VmRSS:").zip(bytes("VmHWM:")).ok_or_else(|| "the memory of a process is not to be seen".into())
+        let memory =
+            || Some(Memory { resident: bytes("VmRSS:")?, most: bytes("VmHWM:")?, own: bytes("RssAnon:")? });
+        memory().ok_or_else(|| "the memory of a process is not to be seen".into())
     }
 
     /// Kills it, and returns what it said on standard error.
@@ -129,13 +152,24 @@ impl Drop for Process {
 /// A broker that keeps a config for the sample site's device, and a cloud that sees its states.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    pub(crate) broker: Broker,
+    broker: Broker,
+    pki: Option<Pki>,
     cloud: Cloud,
 }
 
 impl Bench {
+    /// Without TLS.
     pub(crate) fn start(udmi: &Udmi) -> Result<Self, Failure> {
-        let broker = Broker::start(Kind::Embedded, &Plan::default())?;
+        Self::with(udmi, Plan::default())
+    }
+
+    /// With TLS, and certificates on both sides.
+    pub(crate) fn with_tls(udmi: &Udmi) -> Result<Self, Failure> {
+        Self::with(udmi, Plan { pki: Some(Pki::new()), ..Plan::default() })
+    }
+
+    fn with(udmi: &Udmi, plan: Plan) -> Result<Self, Failure> {
+        let broker = Broker::start(Kind::Embedded, &plan)?;
         let filters = ["/r/REG/d/+/state", "/r/REG/d/+/events/#"];
         let mut cloud = Cloud::connect(broker.plain_address(), "measure", None, &filters)?;
         let config = json!({
@@ -145,7 +179,7 @@ impl Bench {
             "pointset": { "sample_rate_sec": 1, "points": udmi.points()? },
         });
         cloud.publish(&format!("/r/REG/d/{DEVICE}/config"), config.to_string(), true)?;
-        Ok(Self { broker, cloud })
+        Ok(Self { broker, pki: plan.pki, cloud })
     }
 
     /// The next message whose topic ends so, if one comes before `deadline`.
