@@ -41,6 +41,8 @@ pub struct Rig {
     hooks: Vec<(HookId, Hook)>,
     cancelled: Vec<HookId>,
     notices: Vec<Notice>,
+    /// Signatures and fetches asked for, and releases.
+    pub effects: Vec<Action>,
     /// What the device has stored.
     pub store: BTreeMap<Key, Bytes>,
     /// How the run ended.
@@ -128,6 +130,7 @@ impl Rig {
             hooks: Vec::new(),
             cancelled: Vec::new(),
             notices: Vec::new(),
+            effects: Vec::new(),
             store,
             exit: None,
             acknowledge: true,
@@ -381,6 +384,9 @@ impl Rig {
                         None => self.store.remove(&key),
                     };
                     self.device.handle(self.now, Event::Stored { id, ok: self.stores });
+                }
+                Action::Sign { .. } | Action::Fetch { .. } | Action::Release { .. } => {
+                    self.effects.push(action)
                 }
                 Action::InvokeHook { id, hook } => self.hooks.push((id, hook)),
                 Action::CancelHook { id } => {
