@@ -10,6 +10,7 @@ use udmi_tests::live::cloud::Cloud;
 use udmi_tests::live::device::{self, Running, Runtime};
 use udmi_tests::live::gate::Gate;
 use udmi_tests::live::{DEVICE, DEVICE_PASSWORD};
+use udmi_tests::upstream::LEFT_OUT;
 
 use crate::watch::Watch;
 
@@ -60,7 +61,7 @@ fn a_refused_subscription_to_commands_changes_nothing() {
             let plan = Plan { accounts: true, refuses_commands: true, pki: None };
             let broker = match Broker::start(kind, &plan) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    eprintln!("left out: {kind:?} with refused commands: it or its plug-in is missing");
+                    eprintln!("{LEFT_OUT} {kind:?} with refused commands: it or its plug-in is missing");
                     continue;
                 }
                 started => started.unwrap(),

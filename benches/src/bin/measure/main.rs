@@ -34,10 +34,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut table = Table::default();
+    let (mut table, mut udmi) = (Table::default(), Command { path, made: None });
     let measured = names.iter().try_for_each(|name| {
         eprintln!("measuring {name} …");
-        measure(name, path.clone(), &mut table).map_err(|problem| format!("{name}: {problem}"))
+        measure(name, &mut udmi, &mut table).map_err(|problem| format!("{name}: {problem}"))
     });
     println!("{table}");
     if let Err(problem) = &measured {
@@ -49,13 +49,28 @@ fn main() -> ExitCode {
     if measured.is_ok() && table.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn measure(name: &str, path: Option<PathBuf>, table: &mut Table) -> Result<(), Failure> {
+fn measure(name: &str, udmi: &mut Command, table: &mut Table) -> Result<(), Failure> {
     match name {
         "latency" => latency::measure(table),
-        "memory" => memory::measure(&Udmi::new(path)?, table),
-        "start" => start::measure(&Udmi::new(path)?, table),
+        "memory" => memory::measure(udmi.get()?, table),
+        "start" => start::measure(udmi.get()?, table),
         "restarts" => restarts::measure(table),
-        _ => kills::measure(&Udmi::new(path)?, table),
+        _ => kills::measure(udmi.get()?, table),
+    }
+}
+
+/// The command, built when it is first needed.
+struct Command {
+    path: Option<PathBuf>,
+    made: Option<Udmi>,
+}
+
+impl Command {
+    fn get(&mut self) -> Result<&Udmi, Failure> {
+        match &mut self.made {
+            Some(udmi) => Ok(udmi),
+            made => Ok(made.insert(Udmi::new(self.path.take())?)),
+        }
     }
 }
 
