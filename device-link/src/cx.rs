@@ -73,6 +73,8 @@ pub(crate) struct Core<D: Dialect> {
     pub(crate) session: Session<D::Tag>,
     pub(crate) up: bool,
     pub(crate) wish: Option<Wish>,
+    /// The pause before the next attempt, where the dialect has named one.
+    pub(crate) pause: Option<Duration>,
     /// For the dialect to hear after the packet, timer or event at hand.
     pub(crate) deferred: VecDeque<Deferred<D::Tag>>,
     /// What the dialect caused by hearing of the deferred; for the next millisecond.
@@ -97,6 +99,7 @@ impl<D: Dialect> Core<D> {
             limits,
             up: false,
             wish: None,
+            pause: None,
             deferred: VecDeque::new(),
             postponed: VecDeque::new(),
             hooks: BTreeSet::new(),
@@ -236,7 +239,7 @@ impl<D: Dialect> Cx<'_, D> {
     }
 
     /// Keeps `value` under `key` across restarts, or forgets the key; the answer comes to
-    /// [`Dialect::on_stored`].
+    /// [`Dialect::on_stored`]. A value with a secret in it is for [`Dialect::mask_stored`] to mask in traces.
     ///
     /// # Errors
     /// [`Full`] while [`Limits::pending_stores`] are unanswered.
@@ -308,6 +311,23 @@ impl<D: Dialect> Cx<'_, D> {
         if self.core.wish.is_none() {
             self.core.wish = Some(Wish::Refresh);
         }
+    }
+
+    /// Names the pause before the next attempt, once, in place of the one that would be drawn; for an attempt
+    /// that is planned already it counts from now. The draw is not used up, so a dialect that knows better may
+    /// try at its own pace and leave the rest to the link. Forgotten once the broker has accepted.
+    pub fn dial_after(&mut self, pause: Duration) {
+        self.core.pause = Some(pause);
+    }
+
+    /// Gives everything that waits or is unacknowledged under topics that begin with `from` and a slash the
+    /// same topic under `to`: what was measured for one broker can then be told to another. What gets too long
+    /// for a topic keeps its own.
+    pub fn move_topics(&mut self, from: &str, to: &str) {
+        let deferred = &mut self.core.deferred;
+        self.core.session.move_topics(from, to, &mut |token, receipt| {
+            deferred.push_back(Deferred::Receipt(token, receipt));
+        });
     }
 
     /// Ends the run as soon as what was published is acknowledged, or after

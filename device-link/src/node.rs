@@ -202,6 +202,7 @@ impl<D: Dialect> Node<D> {
         if self.core.wish == Some(Wish::Refresh) {
             self.core.wish = None; // this is the fresh connection
         }
+        self.core.pause = None;
         let spec = self.dialect.connect(self.core.now);
         let conn = ConnId(self.core.next_id());
         self.phase = Phase::Dialing { conn };
@@ -318,6 +319,7 @@ impl<D: Dialect> Node<D> {
         }
         self.phase = Phase::Up { conn, since: self.core.now.at };
         self.core.up = true;
+        self.core.pause = None;
         self.core.session.up(session_present);
         self.core.session.resend();
         self.core.note_output();
@@ -401,7 +403,11 @@ impl<D: Dialect> Node<D> {
         self.core.wish = None;
         self.with(|dialect, cx| dialect.on_link(cx, LinkEvent::Down { why }));
         self.deliver();
-        let pause = if planned { Duration::ZERO } else { self.backoff.next(&mut self.core.random) };
+        let pause = match self.core.pause.take() {
+            Some(pause) => pause,
+            None if planned => Duration::ZERO,
+            None => self.backoff.next(&mut self.core.random),
+        };
         self.arm(LinkTimer::Backoff, pause);
     }
 
@@ -434,6 +440,11 @@ impl<D: Dialect> Node<D> {
         if !self.is_leaving() {
             self.with(|dialect, cx| dialect.on_settled(cx));
             self.deliver();
+        }
+        if self.phase == Phase::Waiting
+            && let Some(pause) = self.core.pause.take()
+        {
+            self.arm(LinkTimer::Backoff, pause);
         }
         match self.core.wish {
             None => {}

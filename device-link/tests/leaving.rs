@@ -205,3 +205,71 @@ fn refresh_between_attempts_and_at_birth_changes_nothing() {
     world.up();
     assert!(!world.is_closing());
 }
+
+fn opens(world: &World<Probe>) -> usize {
+    world.actions.iter().filter(|action| matches!(action, Action::Open { .. })).count()
+}
+
+/// A dialect that tries another broker knows better than the link how long to wait.
+#[test]
+fn a_named_pause_takes_the_place_of_the_drawn_one_once() {
+    let mut world = World::connected(Probe::new());
+    world.closed(Closed::Reset);
+    world.order(Do::DialAfter(400));
+    let before = opens(&world);
+    world.advance(Duration::from_millis(399));
+    assert_eq!(opens(&world), before);
+    world.advance(Duration::from_millis(1));
+    assert_eq!(opens(&world), before + 1);
+    world.closed(Closed::Refused);
+    world.advance(Duration::from_millis(999));
+    assert_eq!(opens(&world), before + 1, "the next pause is drawn again, and is a second at least");
+}
+
+#[test]
+fn an_attempt_given_up_is_followed_by_another_after_the_named_pause() {
+    let mut world = World::connected(Probe::new());
+    world.closed(Closed::Reset);
+    world.order(Do::DialAfter(0));
+    world.advance(Duration::from_millis(1));
+    let before = opens(&world);
+    world.order(Do::DialAfter(2_000));
+    world.order(Do::Refresh);
+    assert!(matches!(world.actions.last(), Some(Action::Notify(Told::Down(Down::Refresh)))));
+    world.advance(Duration::from_millis(1_999));
+    assert_eq!(opens(&world), before);
+    world.advance(Duration::from_millis(1));
+    assert_eq!(opens(&world), before + 1);
+}
+
+#[test]
+fn a_pause_named_on_a_live_link_does_not_outlive_it() {
+    let mut world = World::connected(Probe::new());
+    world.closed(Closed::Reset);
+    world.order(Do::DialAfter(0));
+    world.advance(Duration::from_millis(1));
+    world.order(Do::DialAfter(60_000));
+    world.opened();
+    world.connack(false);
+    world.closed(Closed::Reset);
+    let before = opens(&world);
+    world.advance(Duration::from_millis(9_000));
+    assert_eq!(opens(&world), before + 1);
+}
+
+#[test]
+fn what_waits_for_one_broker_can_be_told_to_another() {
+    let mut world = World::connected(Probe::new());
+    world.closed(Closed::Reset);
+    for topic in ["old/events", "older/events", "old"] {
+        let (topic, payload) = (topic.into(), "kept".into());
+        world.order(Do::Publish { topic, payload, qos: ONE, policy: Policy::Bounded });
+    }
+    world.order(Do::MoveTopics("old".into(), "new".into()));
+    world.take_sent();
+    world.reconnect();
+    let topic =
+        |packet: Packet| if let Packet::Publish(publish) = packet { Some(publish.topic) } else { None };
+    let topics: Vec<_> = world.take_sent().into_iter().filter_map(topic).collect();
+    assert_eq!(topics, ["new/events", "older/events", "old"]);
+}

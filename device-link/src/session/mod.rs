@@ -323,6 +323,10 @@ impl<T: Copy> Session<T> {
         self.outbox.retract(slot, lost);
     }
 
+    pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.outbox.move_topics(from, to, lost);
+    }
+
     pub(crate) fn end(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.end(lost);
     }

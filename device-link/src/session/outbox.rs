@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-use crate::dialect::{Lost, Publish, Queue, Receipt, Slot};
+use crate::dialect::{Lost, Publish, Queue, Receipt, Slot, Topic};
 use crate::limits::Limits;
 use crate::port::Token;
 use crate::wire::{PacketId, Qos};
@@ -17,6 +17,13 @@ pub(crate) struct Parcel {
 impl Parcel {
     pub(crate) fn size(&self) -> usize {
         self.publish.topic.as_str().len().saturating_add(self.publish.payload.len())
+    }
+
+    fn move_topic(&mut self, from: &str, to: &str) {
+        let rest = self.publish.topic.as_str().strip_prefix(from).filter(|rest| rest.starts_with('/'));
+        if let Some(Ok(topic)) = rest.map(|rest| Topic::new(&alloc::format!("{to}{rest}"))) {
+            self.publish.topic = topic;
+        }
     }
 }
 
@@ -167,6 +174,21 @@ impl Outbox {
         }
     }
 
+    /// Gives parcels under topics that begin with `from` and a slash the same topic under `to`. Longer topics
+    /// may put the oldest over the bound.
+    pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
+        let waiting = self.waiting.iter_mut().chain(self.latest.values_mut());
+        for parcel in waiting.chain(self.inflight.iter_mut().map(|sent| &mut sent.parcel)) {
+            parcel.move_topic(from, to);
+        }
+        self.waiting_bytes = self.waiting.iter().map(Parcel::size).sum();
+        while self.waiting_bytes > self.maximum_bytes {
+            let Some(oldest) = self.pop_waiting() else { break };
+            self.lost_full = self.lost_full.saturating_add(1);
+            lost(oldest.token, Receipt::Lost(Lost::Full));
+        }
+    }
+
     /// Everything is lost: the node has ended.
     pub(crate) fn end(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         let latest = core::mem::take(&mut self.latest).into_values();
@@ -209,12 +231,12 @@ pub(crate) fn outbound_qos(qos: Qos) -> Qos {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
     use alloc::vec::Vec;
 
     use bytes::Bytes;
 
     use super::*;
-    use crate::dialect::Topic;
 
     fn parcel(token: u64, queue: Queue) -> Parcel {
         let publish = Publish {
@@ -277,6 +299,28 @@ mod tests {
         assert_eq!(lost, [(3, Receipt::Lost(Lost::Offline))]);
         assert_eq!(outbox.inflight().map(|sent| sent.parcel.token.0).collect::<Vec<_>>(), [1]);
         assert_eq!(tokens(&mut outbox), [2]);
+    }
+
+    #[test]
+    fn topics_move_to_another_prefix_in_every_queue_and_stay_in_bounds() {
+        let under = |token, topic: &str, queue| {
+            let mut parcel = parcel(token, queue);
+            parcel.publish.topic = Topic::new(topic).unwrap();
+            parcel
+        };
+        let mut outbox = outbox(10, 30);
+        outbox.sent(PacketId::new(1).unwrap(), under(1, "a/x", Queue::Bounded));
+        outbox.push(under(2, "a/y", Queue::Bounded), &mut |_, _| {});
+        outbox.push(under(3, "ab/y", Queue::Bounded), &mut |_, _| {});
+        outbox.push(under(4, "a/state", Queue::Latest(Slot(0))), &mut |_, _| {});
+        let mut lost = Vec::new();
+        outbox.move_topics("a", "b/longer", &mut |token, receipt| lost.push((token.0, receipt)));
+        assert_eq!(lost, [(2, Receipt::Lost(Lost::Full))]);
+        assert_eq!(outbox.inflight().next().unwrap().parcel.publish.topic.as_str(), "b/longer/x");
+        let topics: Vec<_> = core::iter::from_fn(|| outbox.next_ready())
+            .map(|parcel| parcel.publish.topic.as_str().to_owned())
+            .collect();
+        assert_eq!(topics, ["b/longer/state", "ab/y"]);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Do {
     After(u8, u64),
     AtUtc(u8, i64),
     Refresh,
+    DialAfter(u64),
+    MoveTopics(String, String),
     Exit(ExitReason),
     Note(String),
 }
@@ -133,6 +135,8 @@ impl Probe {
             Do::After(timer, millis) => cx.after(timer, Duration::from_millis(millis)),
             Do::AtUtc(timer, utc) => cx.at_utc(timer, UtcMillis(utc)),
             Do::Refresh => cx.refresh(),
+            Do::DialAfter(millis) => cx.dial_after(Duration::from_millis(millis)),
+            Do::MoveTopics(from, to) => cx.move_topics(&from, &to),
             Do::Exit(reason) => cx.exit(reason),
             Do::Note(text) => cx.notify(Told::Note(text)),
         }
