@@ -1,10 +1,12 @@
 //! One UDMI device: its blocks, and the order in which they see a config and show themselves in a state.
 
+mod announcement;
 mod cloud;
 mod command;
+mod endpoint;
 mod state;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +27,10 @@ use crate::settings::Settings;
 use crate::system::{self, System};
 use crate::topics::Topics;
 use crate::udmi::{Tag, Timer, Udmi};
+
+pub(crate) use announcement::Announcement;
+pub(crate) use endpoint::EndpointBlob;
+use endpoint::EndpointEntry;
 
 const RECEIVE: Category = Category::SystemConfigReceive;
 const PARSE: Category = Category::SystemConfigParse;
@@ -49,6 +55,11 @@ pub(crate) struct DeviceCore {
     suppress_state: bool,
     config_sync: Option<core::time::Duration>,
     last_state: UtcMillis,
+    /// States without a receipt.
+    states: BTreeSet<Token>,
+    /// States are held back, whatever there is to tell.
+    holds_states: bool,
+    endpoint: EndpointEntry,
     told_full: bool,
     told_too_large: bool,
 }
@@ -72,6 +83,9 @@ impl DeviceCore {
             suppress_state: options.suppress_state,
             config_sync: options.config_sync(),
             last_state: UtcMillis(0),
+            states: BTreeSet::new(),
+            holds_states: false,
+            endpoint: EndpointEntry::default(),
             told_full: false,
             told_too_large: false,
         }
@@ -153,36 +167,42 @@ impl DeviceCore {
 
     pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>) {
         self.latch.unsync();
+        self.endpoint.announcement.on_down();
         cx.retract(self.slot);
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
     }
 
-    /// One message on `config`, in the order of §3.6.
-    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) {
+    /// One message on `config`, in the order of §3.6. Tells what it says of the endpoint.
+    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) -> EndpointBlob {
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
         let read = if payload.is_empty() { None } else { Some(reading::read(payload)) };
         if let Some(Ok(envelope)) = &read {
             self.logs.saw_config(cx.now(), envelope.millis);
         }
         self.log(cx, RECEIVE, RECEIVE.level(), "config received");
-        match read {
-            None => {} // §2.6: an empty payload is no config, and nothing is broken
-            Some(Err(broken)) => self.with(cx, |blocks, sc| refuse(blocks, sc, broken)),
+        let endpoint = match read {
+            None => EndpointBlob::Unknown, // §2.6: an empty payload is no config, and nothing is broken
+            Some(Err(broken)) => {
+                self.with(cx, |blocks, sc| refuse(blocks, sc, broken));
+                EndpointBlob::Unknown
+            }
             Some(Ok(envelope)) => self.apply(cx, &envelope),
-        }
+        };
         // The first config of a connection lets states go out, a later one wants an answer.
         self.latch.sync();
         self.latch.touch();
+        endpoint
     }
 
-    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
-        self.with(cx, |blocks, sc| {
+    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) -> EndpointBlob {
+        let endpoint = self.with(cx, |blocks, sc| {
             // Still judged by the old minimum level.
             sc.log(PARSE, PARSE.level(), "config parsed");
-            put_in_force(blocks, sc, envelope);
+            put_in_force(blocks, sc, envelope)
         });
         self.offer_custom_blocks(cx, envelope);
         self.with(cx, |blocks, sc| blocks.system.modes.after_config(sc));
+        endpoint
     }
 
     fn offer_custom_blocks(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
@@ -221,7 +241,10 @@ impl DeviceCore {
     }
 
     /// Messages that were lost here are told once for a connection, so that telling cannot feed itself.
-    pub(crate) fn on_receipt(&mut self, cx: &mut Cx<'_, Udmi>, _token: Token, receipt: Receipt) {
+    pub(crate) fn on_receipt(&mut self, cx: &mut Cx<'_, Udmi>, token: Token, receipt: Receipt) {
+        if self.states.remove(&token) {
+            self.endpoint.announcement.on_receipt(token, receipt);
+        }
         let (told, level, text) = match receipt {
             Receipt::Lost(Lost::Full) => {
                 (&mut self.told_full, Level::WARNING, "the outbox is full, the oldest events are lost")
@@ -251,7 +274,7 @@ impl DeviceCore {
     /// The last call of each round: publishes the state that is owed, or plans it.
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
         self.publish_owed_state(cx);
-        let state_is_out = self.latch.due().is_none() || !cx.is_up();
+        let state_is_out = self.latch.due().is_none() || self.holds_states || !cx.is_up();
         self.with(cx, |blocks, sc| {
             if blocks.system.modes.is_announcing() && state_is_out {
                 blocks.system.flush_logs(sc);
@@ -265,7 +288,7 @@ impl DeviceCore {
     }
 
     fn publish_owed_state(&mut self, cx: &mut Cx<'_, Udmi>) {
-        if let Some(due) = self.latch.due() {
+        if let Some(due) = self.latch.due().filter(|_| !self.holds_states) {
             if due <= cx.now().at {
                 self.publish_state(cx);
             } else {
@@ -278,18 +301,20 @@ impl DeviceCore {
         let now = cx.now();
         self.latch.sent(now.at);
         if self.suppress_state {
-            return;
+            return self.endpoint.announcement.skip(); // nobody wants to hear of it (§7.7)
         }
         // §2.2: a state's timestamp never goes backwards, whatever the wall clock does.
         self.last_state = self.last_state.max(now.utc.whole_second());
         let Some(json) = self.render_state() else { return };
-        cx.publish(Publish {
+        let token = cx.publish(Publish {
             topic: self.topics.state.clone(),
             payload: json.into(),
             qos: Qos::AtLeastOnce,
             retain: false,
             queue: Queue::Latest(self.slot),
         });
+        self.states.insert(token);
+        self.endpoint.announcement.on_state(token);
         cx.notify(Notice::StatePublished);
     }
 }
@@ -311,17 +336,18 @@ fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Brok
     blocks.system.set_status(Some(entry));
 }
 
-fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) {
+fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) -> EndpointBlob {
     let mut findings = Vec::new();
     let system = Block::read("system", envelope.system, &mut findings);
     blocks.system.on_config(sc, system);
     blocks.localnet.on_config(Block::read("localnet", envelope.localnet, &mut findings));
     let pointset = Block::read("pointset", envelope.pointset, &mut findings);
     blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
+    let mut blobset = Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings);
     *blocks.presence = Presence {
         discovery: DiscoveryReport::of(&Block::read("discovery", envelope.discovery, &mut findings)),
         gateway: Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings).is_present(),
-        blobset: Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings).is_present(),
+        blobset: blobset.is_present(),
     };
     blocks.system.set_last_config(envelope.timestamp.clone());
     blocks.system.set_status(None);
@@ -335,4 +361,5 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
         timestamp: envelope.timestamp.as_str().into(),
         finding: findings.into_iter().next(),
     });
+    EndpointBlob::take(&mut blobset)
 }

@@ -111,12 +111,6 @@ impl DiscoveryReport {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Empty {}
 
-/// A blobset without blobs; the member is required.
-#[derive(Serialize)]
-pub(crate) struct NoBlobs {
-    pub(crate) blobs: Empty,
-}
-
 /// Whether a text may be a family or point name (§2.6).
 pub(crate) fn is_name(name: &str) -> bool {
     let part =

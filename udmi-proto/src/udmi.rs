@@ -105,7 +105,9 @@ impl Dialect for Udmi {
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
         match tag {
-            Tag::Config => self.own.on_config(cx, message.payload),
+            Tag::Config => {
+                self.own.on_config(cx, message.payload);
+            }
             Tag::Commands => self.own.on_cloud_command(cx, message.topic, message.payload, message.retain),
         }
     }

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::model::common::{Timestamp, VERSION};
+use crate::model::common::{ReservedBlob, Timestamp, VERSION};
 use crate::port::Json;
-use crate::presence::{Empty, NoBlobs};
+use crate::presence::Empty;
 
 use super::DeviceCore;
 
@@ -41,10 +41,28 @@ impl Serialize for State<'_> {
         if device.presence.gateway {
             map.serialize_entry("gateway", &Empty {})?;
         }
-        if device.presence.blobset {
-            map.serialize_entry("blobset", &NoBlobs { blobs: Empty {} })?;
+        if device.presence.blobset || device.endpoint.shown.is_some() {
+            map.serialize_entry("blobset", &Blobset { blobs: Blobs(device) })?;
         }
         custom(&device.blocks, &mut map)?;
+        map.end()
+    }
+}
+
+/// `state.blobset`; the member is required (§5.2).
+#[derive(Serialize)]
+struct Blobset<'a> {
+    blobs: Blobs<'a>,
+}
+
+struct Blobs<'a>(&'a DeviceCore);
+
+impl Serialize for Blobs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(endpoint) = &self.0.endpoint.shown {
+            map.serialize_entry(ReservedBlob::IotEndpointConfig.as_str(), endpoint)?;
+        }
         map.end()
     }
 }

@@ -1,0 +1,79 @@
+//! The part of a device in a redirect (§5.3): it hands over what a config says of the endpoint, shows what
+//! became of it, keeps silent while the device leaves, and goes by other topics afterwards.
+
+use device_link::{Cx, wire::Qos};
+
+use crate::config::Block;
+use crate::model::common::ReservedBlob;
+use crate::model::{config, state};
+use crate::topics::Topics;
+use crate::udmi::{Tag, Udmi};
+
+use super::{Announcement, DeviceCore};
+
+/// What a config says of the endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum EndpointBlob {
+    /// Nothing that could be read: what was in force stays so.
+    Unknown,
+    /// There is no such blob.
+    Absent,
+    /// The blob, as it came.
+    Present(config::BlobsetBlob),
+}
+
+impl EndpointBlob {
+    /// Takes the endpoint out of a blobset.
+    pub(super) fn take(block: &mut Block<config::Blobset>) -> Self {
+        match block {
+            Block::Bad => Self::Unknown,
+            Block::Absent => Self::Absent,
+            Block::Good(blobset) => {
+                let blobs = blobset.blobs.as_mut();
+                let blob = blobs.and_then(|blobs| blobs.remove(ReservedBlob::IotEndpointConfig.as_str()));
+                blob.map_or(Self::Absent, Self::Present)
+            }
+        }
+    }
+}
+
+/// What the state shows of the endpoint, and whether the cloud has seen it.
+#[derive(Debug, Default)]
+pub(super) struct EndpointEntry {
+    pub(super) shown: Option<state::BlobsetBlob>,
+    pub(super) announcement: Announcement,
+}
+
+impl DeviceCore {
+    /// Shows this of the endpoint from now on.
+    pub(crate) fn show_endpoint(&mut self, entry: Option<state::BlobsetBlob>) {
+        if self.endpoint.shown != entry {
+            self.endpoint = EndpointEntry { shown: entry, announcement: Announcement::Owed };
+            self.latch.touch();
+        }
+    }
+
+    /// Whether the cloud has acknowledged a state with what was shown last.
+    pub(crate) fn is_endpoint_known(&self) -> bool {
+        self.endpoint.announcement.is_known()
+    }
+
+    /// Holds states back, or lets them go. What there is to tell is told afterwards.
+    pub(crate) fn hold_states(&mut self, held: bool) {
+        self.holds_states = held;
+    }
+
+    /// Goes by other topics: leaves the subscriptions to the old ones and asks for the same on the new ones.
+    pub(crate) fn use_topics(&mut self, cx: &mut Cx<'_, Udmi>, topics: Topics, commands: bool) {
+        let before = core::mem::replace(&mut self.topics, topics);
+        if before.config == self.topics.config {
+            return;
+        }
+        cx.unsubscribe(&before.config);
+        cx.unsubscribe(&before.commands);
+        cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
+        if commands {
+            self.subscribe_commands(cx);
+        }
+    }
+}
