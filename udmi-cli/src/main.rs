@@ -1,5 +1,6 @@
 //! The `udmi` command: a device to try things with, and tools to look at devices.
 
+mod blob;
 mod broker;
 mod check;
 mod cloud;
@@ -7,6 +8,7 @@ mod config;
 mod demo;
 mod device;
 mod difference;
+mod endpoint;
 mod init;
 mod output;
 mod plant;
@@ -62,6 +64,8 @@ enum Command {
     Broker(broker::Arguments),
     Watch(watch::Arguments),
     Config(config::Arguments),
+    Endpoint(endpoint::Arguments),
+    Blob(blob::Arguments),
     Check(check::Arguments),
     Trace(trace::Arguments),
     Replay(replay::Arguments),
@@ -84,6 +88,8 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
+        Command::Endpoint(arguments) => endpoint::run(arguments, output),
+        Command::Blob(arguments) => blob::run(arguments, output),
         Command::Check(arguments) => check::run(arguments, output),
         Command::Trace(arguments) => trace::run(arguments, output),
         Command::Replay(arguments) => replay::run(arguments, output),

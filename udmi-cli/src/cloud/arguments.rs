@@ -59,10 +59,9 @@ impl ReachArguments {
             (None, Some(prefix)) => Registry::of_prefix(prefix, device),
             (None, None) => Registry::Any,
         };
-        let own = || format!("udmi-{command}-{:08x}", random());
         Ok(Reach {
             endpoint: self.endpoint,
-            client_id: self.client_id.unwrap_or_else(own),
+            client_id: self.client_id.unwrap_or_else(|| own_id(command)),
             credentials: self.username.map(|username| (username, Secret::new(password))),
             tls,
             registry,
@@ -97,6 +96,11 @@ impl ReachArguments {
         };
         TlsConfig::new(&TlsSettings { trust, identity }).map(Some).map_err(Failure::usage)
     }
+}
+
+/// A client id that nobody else has.
+pub(crate) fn own_id(command: &str) -> String {
+    format!("udmi-{command}-{:08x}", random())
 }
 
 /// A number that another process, here or elsewhere, hardly has as well.

@@ -22,7 +22,7 @@ use udmi_host::tls::TlsConfig;
 use udmi_proto::model::common::Timestamp;
 use udmi_std::driver::{Application, Driver, Link};
 
-pub(crate) use arguments::{ReachArguments, endpoint};
+pub(crate) use arguments::{ReachArguments, endpoint, own_id};
 pub(crate) use dialect::Message;
 use dialect::{CloudSide, Command, Notice};
 pub(crate) use error::{CloudError, Seconds};
@@ -321,7 +321,7 @@ fn heard(notice: Notice) -> Option<Heard> {
 }
 
 /// Whether a member of a message is that time, in whatever form.
-fn same_time(member: &Value, timestamp: &str) -> bool {
+pub(crate) fn same_time(member: &Value, timestamp: &str) -> bool {
     let Some(text) = member.as_str() else { return false };
     let millis = |text: &str| Timestamp::from(text.to_owned()).millis().ok();
     text == timestamp || (millis(text).is_some() && millis(text) == millis(timestamp))

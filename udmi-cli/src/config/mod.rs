@@ -16,7 +16,7 @@ use crate::text;
 use edit::Edit;
 
 /// For the broker to answer.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 /// The level from which a status calls for attention (§3.4).
 const ATTENTION: u64 = 400;
 
@@ -106,8 +106,8 @@ fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-/// The config that the broker keeps for the device, if any.
-fn kept(cloud: &mut Cloud, device: &str) -> Result<Option<Map<String, Value>>, Failure> {
+/// The config that the broker keeps for the device, if any; what else was heard so far is gone.
+pub(crate) fn kept(cloud: &mut Cloud, device: &str) -> Result<Option<Map<String, Value>>, Failure> {
     let mut kept = None;
     while let Some(heard) = cloud.heard_so_far()? {
         if let Heard::Message(message) = heard
@@ -147,7 +147,8 @@ fn made<'a>(
     Ok(config)
 }
 
-fn now() -> Timestamp {
+/// This moment, for the timestamp of a config.
+pub(crate) fn now() -> Timestamp {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,8 @@
 //! A broker, a device of the façade, and the command.
 #![allow(dead_code)] // each test binary uses its part
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -65,7 +67,12 @@ impl Bench {
 
     /// Waits for the first message on a topic of the device.
     pub(crate) fn message(&self, topic: &str) -> Value {
-        let wanted = format!("/r/REG/d/AHU-1/{topic}");
+        self.message_in("REG", topic)
+    }
+
+    /// Waits for the first message on a topic of the device in a registry.
+    pub(crate) fn message_in(&self, registry: &str, topic: &str) -> Value {
+        let wanted = format!("/r/{registry}/d/AHU-1/{topic}");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -76,6 +83,36 @@ impl Bench {
                 Note::Published { .. } | Note::Connected { .. } | Note::Disconnected { .. } => {}
             }
         }
+    }
+}
+
+/// A client that says what a test wants a device to say.
+pub(crate) struct Speaker(TcpStream);
+
+impl Speaker {
+    pub(crate) fn new(bench: &Bench) -> Self {
+        let mut socket = TcpStream::connect(bench.server.address()).unwrap();
+        socket.write_all(b"\x10\x13\0\x04MQTT\x04\x02\0\0\0\x07speaker").unwrap();
+        let mut answer = [0; 4];
+        socket.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x20, 2, 0, 0]);
+        Self(socket)
+    }
+
+    /// Publishes below the device's topics of a registry.
+    pub(crate) fn say(&mut self, registry: &str, topic: &str, message: &Value) {
+        let topic = format!("/r/{registry}/d/AHU-1/{topic}");
+        let payload = message.to_string();
+        let mut packet = vec![0x30];
+        let mut left = 2 + topic.len() + payload.len();
+        while left > 0x7f {
+            packet.push((left & 0x7f) as u8 | 0x80);
+            left >>= 7;
+        }
+        packet.push(left as u8);
+        packet.extend((topic.len() as u16).to_be_bytes());
+        packet.extend([topic.as_bytes(), payload.as_bytes()].concat());
+        self.0.write_all(&packet).unwrap();
     }
 }
 

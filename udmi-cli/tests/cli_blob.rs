@@ -1,0 +1,152 @@
+//! `udmi blob` against a broker and devices.
+
+mod bench;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output};
+
+use bench::{Bench, Speaker, config, ndjson, stderr, stdout};
+use serde_json::{Value, json};
+
+/// The command at work; it is killed if a test fails.
+struct Working(Option<Child>);
+
+impl Working {
+    fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn ordered(bench: &Bench, name: &str) -> Value {
+    loop {
+        let config = bench.message("config");
+        if config["blobset"]["blobs"][name].is_object() {
+            return config;
+        }
+    }
+}
+
+fn answer(config: &Value, phase: &str, status: Value) -> Value {
+    let generation = &config["blobset"]["blobs"]["system"]["generation"];
+    let mut blob = json!({ "phase": phase, "generation": generation });
+    if !status.is_null() {
+        blob["status"] = status;
+    }
+    json!({
+        "system": { "last_config": config["timestamp"], "software": { "system": "v2" } },
+        "blobset": { "blobs": { "system": blob } },
+    })
+}
+
+fn logged(category: &str) -> Value {
+    json!({ "logentries": [
+        { "level": 200, "category": "system.config.apply", "message": "of no interest here" },
+        { "level": 300, "category": category, "message": "applying" },
+    ] })
+}
+
+#[test]
+fn a_small_file_goes_within_the_config_and_is_followed_with_its_logs() {
+    let bench = Bench::start();
+    bench.configure(&config());
+    let folder = tempfile::tempdir().unwrap();
+    let file = bench::write(folder.path(), "update.json", &json!({ "version": "v2" }));
+    let order = ["--device", "AHU-1", "--data", &file];
+    let command = Working::start(&mut bench.udmi("blob", &order));
+    let order = ordered(&bench, "system");
+    let blob = &order["blobset"]["blobs"]["system"];
+    assert_eq!(blob["url"], "data:application/json;base64,eyJ2ZXJzaW9uIjoidjIifQ==");
+    assert_eq!(blob["sha256"].as_str().unwrap().len(), 64);
+    let mut device = Speaker::new(&bench);
+    device.say("REG", "state", &answer(&order, "apply", Value::Null));
+    device.say("REG", "events/system", &logged("blobset.blob.apply"));
+    device.say("REG", "state", &answer(&order, "final", Value::Null));
+    let output = command.output();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told = stdout(&output);
+    assert!(told.contains("log 300 blobset.blob.apply applying\n"), "{told}");
+    assert!(!told.contains("of no interest"), "{told}");
+    assert!(told.ends_with("system v2 is in force\n"), "{told}");
+}
+
+#[test]
+fn a_served_file_can_be_fetched_until_the_end_and_a_failure_is_told() {
+    let bench = Bench::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("firmware.bin");
+    std::fs::write(&file, vec![7; 300_000]).unwrap();
+    let order = ["--device", "AHU-1", "--serve", file.to_str().unwrap(), "--json"];
+    let command = Working::start(&mut bench.udmi("blob", &order));
+    let order = ordered(&bench, "system");
+    let url = order["blobset"]["blobs"]["system"]["url"].as_str().unwrap().to_owned();
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut connection = TcpStream::connect(host).unwrap();
+    write!(connection, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut fetched = Vec::new();
+    connection.read_to_end(&mut fetched).unwrap();
+    assert!(fetched.ends_with(&[7; 300_000]));
+    let mut device = Speaker::new(&bench);
+    let status = json!({ "level": 500, "category": "blobset.blob.parse", "message": "wrong hash" });
+    device.say("REG", "events/system", &logged("blobset.blob.parse"));
+    device.say("REG", "state", &answer(&order, "final", status.clone()));
+    let output = command.output();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("300000 bytes were fetched"), "{}", stderr(&output));
+    let last = ndjson(&output).pop().unwrap();
+    assert_eq!(last, json!({ "failed": "system", "status": status }));
+}
+
+#[test]
+fn an_order_of_a_url_is_published_and_taken_away_again() {
+    let bench = Bench::start();
+    bench.configure(&config());
+    bench.message("config");
+    let hash = "AB".repeat(32);
+    let order =
+        ["--device", "AHU-1", "--name", "extra", "--url", "https://h/x", "--sha256", &hash, "--no-wait"];
+    assert!(bench.udmi("blob", &order).output().unwrap().status.success());
+    let ordered = ordered(&bench, "extra");
+    assert_eq!(ordered["blobset"]["blobs"]["extra"]["sha256"], "ab".repeat(32));
+    let output =
+        bench.udmi("blob", &["--device", "AHU-1", "--clear", "extra", "--no-wait"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let cleared = bench.message("config");
+    assert_eq!(cleared["pointset"], config()["pointset"]);
+    assert!(cleared.get("blobset").is_none(), "{cleared}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let bench = Bench::start();
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large");
+    std::fs::write(&large, vec![0; 200_000]).unwrap();
+    let large = large.to_str().unwrap();
+    let refused = [
+        vec!["--device", "AHU-1"],
+        vec!["--device", "AHU-1", "--url", "https://h/x"],
+        vec!["--device", "AHU-1", "--url", "https://h/x", "--sha256", "abc"],
+        vec!["--device", "AHU-1", "--data", "/nowhere/update.json"],
+        vec!["--device", "AHU-1", "--data", large],
+        vec!["--device", "AHU-1", "--data", large, "--name", "_iot_endpoint_config"],
+        vec!["--device", "AHU-1", "--serve", large, "--no-wait"],
+    ];
+    for arguments in refused {
+        let output = bench.udmi("blob", &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    }
+}

@@ -1,0 +1,181 @@
+//! `udmi endpoint` between two brokers.
+
+mod bench;
+
+use std::process::{Child, Command, Output};
+
+use bench::{Bench, Speaker, config, ndjson, run, stderr, stdout, write};
+use serde_json::{Value, json};
+
+const BLOB: &str = "_iot_endpoint_config";
+
+/// The command at work; it is killed if a test fails.
+struct Working(Option<Child>);
+
+impl Working {
+    fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The next config that has an order.
+fn ordered(bench: &Bench, registry: &str) -> Value {
+    loop {
+        let config = bench.message_in(registry, "config");
+        if config["blobset"]["blobs"][BLOB].is_object() {
+            return config;
+        }
+    }
+}
+
+/// A state that answers a config.
+fn state(config: &Value, blob: Value) -> Value {
+    let mut state = json!({ "system": { "last_config": config["timestamp"] } });
+    if !blob.is_null() {
+        state["blobset"] = json!({ "blobs": { BLOB: blob } });
+    }
+    state
+}
+
+fn phase(config: &Value, phase: &str, status: Value) -> Value {
+    let generation = &config["blobset"]["blobs"][BLOB]["generation"];
+    let mut blob = json!({ "phase": phase, "generation": generation });
+    if !status.is_null() {
+        blob["status"] = status;
+    }
+    state(config, blob)
+}
+
+#[test]
+fn a_device_is_followed_from_one_broker_to_the_other() {
+    let (one, other) = (Bench::start(), Bench::start());
+    one.configure(&config());
+    let to = other.url();
+    let mirrored = ["--device", "AHU-1", "--to", &to, "--to-registry", "ALT", "--mirror", "--json"];
+    let command = Working::start(&mut one.udmi("endpoint", &mirrored));
+    let order = ordered(&one, "REG");
+    assert_eq!(order["pointset"], config()["pointset"], "the rest of the config stays");
+    let blob = &order["blobset"]["blobs"][BLOB];
+    assert_eq!(blob["phase"], "final");
+    assert!(blob["url"].as_str().unwrap().starts_with("data:application/json;base64,"), "{blob}");
+    Speaker::new(&one).say("REG", "state", &phase(&order, "apply", Value::Null));
+    let mirrored = ordered(&other, "ALT");
+    assert_eq!(mirrored["blobset"], order["blobset"]);
+    Speaker::new(&other).say("ALT", "state", &phase(&mirrored, "final", Value::Null));
+    let output = command.output();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines = ndjson(&output);
+    assert_eq!(lines[0]["endpoint"]["client_id"], "/r/ALT/d/AHU-1");
+    let said = |wanted: &str| lines.iter().find(|line| line["phase"] == wanted).unwrap()["at"].clone();
+    assert_eq!((said("apply"), said("final")), (json!("first"), json!("other")));
+    assert_eq!(lines.last().unwrap()["final"], BLOB);
+}
+
+#[test]
+fn the_reason_of_a_failure_is_told() {
+    let bench = Bench::start();
+    bench.configure(&config());
+    let order = ["--device", "AHU-1", "--to", "mqtt://127.0.0.1:1"];
+    let command = Working::start(&mut bench.udmi("endpoint", &order));
+    let order = ordered(&bench, "REG");
+    let mut device = Speaker::new(&bench);
+    device.say("REG", "state", &phase(&order, "apply", Value::Null));
+    let status = json!({ "level": 500, "category": "blobset.blob.apply", "message": "connection refused" });
+    device.say("REG", "state", &phase(&order, "final", status));
+    let output = command.output();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("the redirect failed: 500 blobset.blob.apply connection refused"));
+    assert!(stderr(&output).contains("mqtt://127.0.0.1:1 is not heard"), "{}", stderr(&output));
+}
+
+#[test]
+fn without_a_mirrored_order_an_answer_at_the_other_broker_will_do() {
+    let bench = Bench::start();
+    bench.configure(&config());
+    let to = bench.url();
+    let order = ["--device", "AHU-1", "--to", &to, "--to-registry", "ALT"];
+    let command = Working::start(&mut bench.udmi("endpoint", &order));
+    let order = ordered(&bench, "REG");
+    let mut device = Speaker::new(&bench);
+    device.say("REG", "state", &phase(&order, "apply", Value::Null));
+    device.say("ALT", "state", &state(&config(), Value::Null));
+    let output = command.output();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).ends_with("below /r/ALT/d\n"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("--mirror"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_order_is_published_with_its_secrets_and_shown_without() {
+    let bench = Bench::start();
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "hunter2\n").unwrap();
+    let credentials = ["--to-username", "me", "--to-password-file", password.to_str().unwrap()];
+    let order = ["--device", "AHU-1", "--to", "mqtts://h", "--generation", "2026-03-01T10:00:00Z"];
+    let arguments = [&order[..], &credentials, &["--no-wait"]].concat();
+    let output = bench.udmi("endpoint", &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stdout(&output).contains("hunter2") && stdout(&output).contains("***"), "{}", stdout(&output));
+    let config = ordered(&bench, "REG");
+    assert_eq!(config["blobset"]["blobs"][BLOB]["generation"], "2026-03-01T10:00:00Z");
+}
+
+#[test]
+fn an_order_is_taken_away() {
+    let bench = Bench::start();
+    let device = bench.device().start().unwrap();
+    let mut before = config();
+    before["blobset"] = json!({ "blobs": { BLOB: { "phase": "apply" } } });
+    bench.configure(&before);
+    let output = bench.udmi("endpoint", &["--device", "AHU-1", "--clear"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "_iot_endpoint_config is cleared\n");
+    bench.message("config");
+    let config = bench.message("config");
+    assert!(config.get("blobset").is_none() && config["pointset"].is_object(), "{config}");
+    device.stop();
+}
+
+#[test]
+fn silence_ends_the_wait() {
+    let bench = Bench::start();
+    let order = ["--device", "AHU-1", "--to", &bench.url(), "--timeout", "1"];
+    let output = bench.udmi("endpoint", &order).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no answer of the device in 1 s"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_published() {
+    let bench = Bench::start();
+    let folder = tempfile::tempdir().unwrap();
+    let list = write(folder.path(), "list.json", &json!([]));
+    let refused = [
+        vec!["--device", "AHU-1"],
+        vec!["--device", "AHU-1", "--to", "nowhere"],
+        vec!["--device", "AHU-1", "--file", &list],
+        vec!["--device", "AHU-1", "--clear", "--to", "mqtt://h"],
+        vec!["--device", "AHU-1", "--to", "mqtt://h", "--generation", "now"],
+        vec!["--device", "AHU-1", "--to", "mqtt://h", "--to-username", "me"],
+    ];
+    for arguments in refused {
+        let output = bench.udmi("endpoint", &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    }
+    let output = run(&["endpoint", "--endpoint", &bench.url(), "--device", "AHU-1", "--clear"]);
+    assert!(stderr(&output).contains("--registry"), "{}", stderr(&output));
+}
