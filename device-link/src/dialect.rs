@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::effect::{FetchEvent, SignError, SignRequest};
-use crate::port::{Closed, Endpoint, FetchId, HookId, StoreId, Stored, Token};
+use crate::port::{Closed, Endpoint, FetchId, HookId, Key, StoreId, Stored, Token};
 use crate::secret::Secret;
 use crate::time::Now;
 use crate::wire::{self, ConnectCode, Qos};
@@ -58,6 +59,21 @@ pub trait Dialect: Sized {
     /// everything that one cause has changed is known.
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;
+    }
+
+    /// What a trace shows in place of a stored value that holds a secret; none shows the value. The mask of a
+    /// mask is the same mask, and what the dialect does with a masked value differs only in what is masked.
+    #[must_use]
+    fn mask_stored(key: &Key, value: &[u8]) -> Option<Vec<u8>> {
+        let _ = (key, value);
+        None
+    }
+    /// What a trace shows in place of a message's payload that holds a secret; none shows the payload. It has
+    /// as many bytes as the payload (or is not used), and the dialect goes the same way on it.
+    #[must_use]
+    fn mask_message(topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
+        let _ = (topic, payload);
+        None
     }
 }
 

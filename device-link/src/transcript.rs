@@ -245,10 +245,16 @@ impl Transcript {
     }
 
     fn bytes(&mut self, now: Now, conn: ConnId, direction: Direction, bytes: &[u8]) {
-        let [inbound, outbound] = self.streams.entry(conn).or_default();
         let (stream, sign) = match direction {
-            Direction::In => (inbound, '<'),
-            Direction::Out => (outbound, '>'),
+            Direction::In => match self.streams.get_mut(&conn) {
+                Some([inbound, _]) => (inbound, '<'),
+                // From its first bytes to the peer on, a node looks at what comes on a connection.
+                None => return self.write(now, &format!("< {} bytes on {conn}, ignored", bytes.len())),
+            },
+            Direction::Out => {
+                let [_, outbound] = self.streams.entry(conn).or_default();
+                (outbound, '>')
+            }
         };
         if stream.is_broken {
             return;

@@ -156,10 +156,12 @@ fn garbage_between_lines_is_named_with_what_was_expected() {
 #[test]
 fn a_recorder_writes_what_a_replay_writes() {
     let mut node = Node::new(boot(), Probe::new());
-    let recorder = Recorder::<Probe>::construction(boot().now);
+    let mut recorder = Recorder::<Probe>::new(&boot().limits);
+    recorder.construction(boot().now);
     let actions: Vec<_> = core::iter::from_fn(|| node.poll()).collect();
-    let line = recorder.finish(&actions, node.deadline(), node.wake_reason());
-    assert_eq!(replay(boot(), Probe::new(), [line]).map(|count| count.actions), Ok(1));
+    recorder.finish(&actions, node.deadline(), node.wake_reason());
+    let lines: Vec<_> = core::iter::from_fn(|| recorder.poll()).collect();
+    assert_eq!(replay(boot(), Probe::new(), lines).map(|count| count.actions), Ok(1));
 }
 
 #[test]

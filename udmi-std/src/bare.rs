@@ -35,7 +35,7 @@ impl<D: Dialect + 'static> Bare<D> {
         let stored = named(store.load_all().map_err(DriverError::Store)?);
         let mut clock = Clock::new();
         let boot = Boot { now: clock.now(), seed, stored, limits };
-        let trace = trace.map(|TraceOutput { header, output }| Trace::new(&header(&boot), output));
+        let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
         let mut world = Inline { application, observer, store, dialer: Dialer::new(tls) };
         let engine = Engine::start(boot, clock, dialect, trace, &mut world);
         Ok(Self { engine, world })

@@ -164,7 +164,7 @@ impl<D: Threaded> Driver<D> {
         let core = move || {
             let mut clock = Clock::new();
             let boot = Boot { now: clock.now(), seed, stored: named(stored), limits };
-            let trace = trace.map(|TraceOutput { header, output }| Trace::new(&header(&boot), output));
+            let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
             let reason = run(boot, clock, dialect, trace, threads, &end.0.inbox);
             end.0.end(reason);
         };

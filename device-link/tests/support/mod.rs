@@ -41,6 +41,7 @@ pub struct World<D: Dialect> {
     pub chunk: usize,
     /// The trace, without its header.
     pub trace: Vec<String>,
+    recorder: Recorder<D>,
     pub transcript: Transcript,
     outbound: BytesMut,
     alive: BTreeSet<ConnId>,
@@ -50,8 +51,10 @@ pub struct World<D: Dialect> {
 impl<D: Dialect> World<D> {
     pub fn new(boot: Boot, dialect: D) -> Self {
         let now = boot.now;
-        let recorder = Recorder::<D>::construction(now);
+        let mut recorder = Recorder::new(&boot.limits);
+        recorder.construction(now);
         let mut world = Self {
+            recorder,
             node: Node::new(boot, dialect),
             now,
             last: Vec::new(),
@@ -65,23 +68,24 @@ impl<D: Dialect> World<D> {
             alive: BTreeSet::new(),
             exited: false,
         };
-        world.perform(recorder, None);
+        world.perform(None);
         world
     }
 
     /// One call of `handle`, performed and checked.
     pub fn handle(&mut self, event: EventOf<D>) {
-        let recorder = Recorder::<D>::event(self.now, &event);
+        self.recorder.event(self.now, &event);
         let seen = event.clone();
         self.node.handle(self.now, event);
-        self.perform(recorder, Some(&seen));
+        self.perform(Some(&seen));
     }
 
-    fn perform(&mut self, recorder: Recorder<D>, event: Option<&EventOf<D>>) {
+    fn perform(&mut self, event: Option<&EventOf<D>>) {
         let actions: Vec<_> = core::iter::from_fn(|| self.node.poll()).collect();
         let (deadline, wake) = (self.node.deadline(), self.node.wake_reason());
         self.transcript.call(self.now, event, &actions, deadline, wake.as_ref());
-        self.trace.push(recorder.finish(&actions, deadline, wake));
+        self.recorder.finish(&actions, deadline, wake);
+        self.trace.extend(core::iter::from_fn(|| self.recorder.poll()));
         assert!(deadline.is_none_or(|at| at > self.now.at), "a deadline in the past would spin");
         assert!(!self.exited || actions.is_empty(), "nothing comes after Exit: {actions:?}");
         if let Some(Event::Closed { conn, .. }) = event {

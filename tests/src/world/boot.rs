@@ -1,7 +1,7 @@
 //! Births, crashes and ends of the device, and the broker's accounts.
 
 use device_broker::{Access, Broker, Users};
-use device_link::trace::{Header, Recorder};
+use device_link::trace::{Header, Recorder, shown_boot};
 use udmi_proto::{Action, Boot, Device, ExitReason, Settings, Stored, Udmi};
 
 use super::{Happening, Setup, World};
@@ -55,16 +55,19 @@ impl World {
             limits: self.setup.limits.clone(),
         };
         let settings = self.setup.settings.clone();
-        let recorder = self.setup.records.then(|| {
-            self.traces.push(vec![Header::new("world", boot.clone(), settings.clone()).line()]);
-            Recorder::<Udmi>::construction(boot.now)
+        self.recorder = self.setup.records.then(|| {
+            let shown = shown_boot::<Udmi>(&boot);
+            self.traces.push(vec![Header::new("world", shown, settings.clone()).line()]);
+            let mut recorder = Recorder::new(&boot.limits);
+            recorder.construction(boot.now);
+            recorder
         });
         let dialect = Udmi::new(settings).expect("the world's settings are valid");
         let mut device = Device::new(boot, dialect);
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
         self.device = Some(device);
         self.watch.started();
-        self.record(recorder, None, &actions);
+        self.record(None, &actions);
         self.perform(actions.into());
         for command in self.plant.first_values() {
             self.command(command);

@@ -128,6 +128,7 @@ pub struct World {
     open_hooks: BTreeSet<HookId>,
     notices: Vec<Notice>,
     exits: Vec<ExitReason>,
+    recorder: Option<Recorder<Udmi>>,
     traces: Vec<Vec<String>>,
     transcript: Option<Transcript>,
     calls_now: (u64, u32),
@@ -156,6 +157,7 @@ impl World {
             open_hooks: BTreeSet::new(),
             notices: Vec::new(),
             exits: Vec::new(),
+            recorder: None,
             traces: Vec::new(),
             transcript: setup.transcript.map(Transcript::new),
             calls_now: (0, 0),
@@ -393,11 +395,13 @@ impl World {
             }
             _ => None,
         };
-        let recorder = self.setup.records.then(|| Recorder::<Udmi>::event(now, &event));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(now, &event);
+        }
         let shown = self.transcript.is_some().then(|| event.clone());
         device.handle(now, event);
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
-        self.record(recorder, shown.as_ref(), &actions);
+        self.record(shown.as_ref(), &actions);
         self.perform(actions.into());
         if let Some(id) = answered {
             self.open_hooks.remove(&id);
@@ -407,12 +411,13 @@ impl World {
         assert!(self.open_stores.len() <= limits.pending_stores, "too many stores are open");
     }
 
-    fn record(&mut self, recorder: Option<Recorder<Udmi>>, event: Option<&Event>, actions: &[Action]) {
+    fn record(&mut self, event: Option<&Event>, actions: &[Action]) {
         let now = self.now();
         let Some(device) = &self.device else { return };
         let (deadline, wake) = (device.deadline(), device.wake_reason());
-        if let (Some(recorder), Some(trace)) = (recorder, self.traces.last_mut()) {
-            trace.push(recorder.finish(actions, deadline, wake));
+        if let (Some(recorder), Some(trace)) = (&mut self.recorder, self.traces.last_mut()) {
+            recorder.finish(actions, deadline, wake);
+            trace.extend(std::iter::from_fn(|| recorder.poll()));
         }
         if let Some(transcript) = &mut self.transcript {
             transcript.call(now, event, actions, deadline, wake.as_ref());

@@ -1,13 +1,19 @@
 //! A run as text: one line of JSON for each call, which replays bit for bit.
 //!
 //! A trace is a header and then a line for the construction and for each [`Node::handle`]. Bytes stand in
-//! it as the transport cut them. Secrets are masked before they get here, and a masked trace still
-//! replays, since the mask is all that the core ever showed of them. What a peer sent is shown as it is.
+//! it as the transport cut them. No secret is in it: passwords and signatures are masked wherever they are
+//! shown, and a dialect masks what it stores and what its peer sends ([`Dialect::mask_stored`],
+//! [`Dialect::mask_message`]). A masked trace still replays, since the core lets nothing depend on what is
+//! behind a mask but what is masked in turn.
+
+mod inbound;
+mod recorder;
+
+pub use recorder::{Recorder, shown_boot};
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
-use core::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,50 +114,6 @@ where
     parse(number, "now, event, actions, deadline and wake", line)
 }
 
-/// Writes one line: made from the event before `handle` takes it, finished with what came out.
-#[derive(Debug)]
-pub struct Recorder<D> {
-    line: String,
-    dialect: PhantomData<fn() -> D>,
-}
-
-impl<D: Dialect> Recorder<D> {
-    /// Begins the line of the construction of a node, which is the second of a trace.
-    #[must_use]
-    pub fn construction(now: Now) -> Self {
-        Self::begin(now, None)
-    }
-
-    /// Begins the line of a call of `handle`.
-    #[must_use]
-    pub fn event(now: Now, event: &Event<D::Command, D::Outcome>) -> Self {
-        Self::begin(now, Some(event))
-    }
-
-    fn begin(now: Now, event: Option<&Event<D::Command, D::Outcome>>) -> Self {
-        let line = alloc::format!("{{\"now\":{},\"event\":{}", json(&now), json(&event));
-        Self { line, dialect: PhantomData }
-    }
-
-    /// The line, without a line end: `actions` are all that `poll` returned after the call, `deadline`
-    /// and `wake` what the node says after it.
-    #[must_use]
-    pub fn finish(
-        mut self,
-        actions: &[Action<D::Hook, D::Notice>],
-        deadline: Option<Instant>,
-        wake: Option<WakeReason<D::Timer>>,
-    ) -> String {
-        let parts = [(",\"actions\":", json(actions)), (",\"deadline\":", json(&deadline))];
-        for (name, part) in parts.iter().chain(&[(",\"wake\":", json(&wake))]) {
-            self.line.push_str(name);
-            self.line.push_str(part);
-        }
-        self.line.push('}');
-        self.line
-    }
-}
-
 /// What a replay went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -202,17 +164,17 @@ pub fn replay<D: Dialect>(
     for (next, line) in (2..).zip(lines) {
         let text = line.as_ref();
         let recorded: LineOf<D> = read_line(next, text)?;
-        let recorder = match (next, recorded.event) {
-            (2, _) => Recorder::<D>::construction(born),
+        let begun = match (next, recorded.event) {
+            (2, _) => recorder::begin::<D>(born, None),
             (_, Some(event)) => {
-                let recorder = Recorder::event(recorded.now, &event);
+                let begun = recorder::begin::<D>(recorded.now, Some(&event));
                 node.handle(recorded.now, event);
-                recorder
+                begun
             }
             (_, None) => return Err(Difference::expected(next, "an event", text)),
         };
         let actions: Vec<_> = core::iter::from_fn(|| node.poll()).collect();
-        let seen = recorder.finish(&actions, node.deadline(), node.wake_reason());
+        let seen = begun + &recorder::end::<D>(&actions, node.deadline(), node.wake_reason());
         if seen != text {
             return Err(Difference { line: next, expected: text.into(), seen });
         }
