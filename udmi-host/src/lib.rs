@@ -4,15 +4,21 @@
 //! Nothing here runs a loop, opens a socket or starts a thread. The adapters call it:
 //!
 //! * [`tls`]: one TLS client as bytes in, bytes out.
-//! * [`keys`]: private keys from every usual file form, and the broker password derived from them.
+//! * [`keys`]: private keys from every usual file form or made new, and the broker password derived from them.
+//! * [`certificate`]: a device's own X.509 certificate, signing requests, and what a certificate says.
+//! * [`sign`]: signatures for the core's tokens.
+//! * [`key_store`]: where the key pair is kept, and how it is rotated.
 //! * [`store`]: what a device remembers across restarts, safe against a crash at any moment.
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
 //! * [`site`]: site models, as a device finds itself in them.
 
+pub mod certificate;
+pub mod key_store;
 pub mod keys;
 pub mod log_bridge;
 pub mod metrics;
+pub mod sign;
 pub mod site;
 pub mod store;
 pub mod tls;

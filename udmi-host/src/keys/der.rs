@@ -1,12 +1,15 @@
-//! As much of DER as is needed to tell the forms of a private key apart and to wrap one in another.
+//! As much of DER as is needed to tell the forms of a private key apart, to wrap one in another, and to find
+//! the public key in it.
 
 use zeroize::Zeroizing;
 
-const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
 const PARAMETERS: u8 = 0xa0;
+const PUBLIC_KEY: u8 = 0xa1;
 
 /// The object identifier rsaEncryption with its NULL parameter.
 const RSA_ALGORITHM: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
@@ -102,6 +105,58 @@ pub(super) fn wrap_sec1(sec1: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(wrap(&algorithm, &element(SEQUENCE, &kept)))
 }
 
+/// The public key in a PKCS#8 document as SubjectPublicKeyInfo, or `None` if there is none in it.
+pub(super) fn public_key(pkcs8: &[u8]) -> Option<Vec<u8>> {
+    let (SEQUENCE, fields, _) = split(pkcs8)? else { return None };
+    let (INTEGER, _, fields) = split(fields)? else { return None };
+    let (SEQUENCE, parameters, fields) = split(fields)? else { return None };
+    let (OCTET_STRING, key, _) = split(fields)? else { return None };
+    let (SEQUENCE, key, _) = split(key)? else { return None };
+    let bits = match algorithm(pkcs8)? {
+        Algorithm::Rsa => rsa_public_key(key)?,
+        Algorithm::P256 | Algorithm::P384 => ec_public_key(key)?,
+        Algorithm::Ed25519 | Algorithm::Other => return None,
+    };
+    let mut fields = element(SEQUENCE, parameters);
+    fields.extend_from_slice(&element(BIT_STRING, &bits));
+    Some(element(SEQUENCE, &fields).to_vec())
+}
+
+/// Modulus and exponent, which follow the version in PKCS#1.
+fn rsa_public_key(pkcs1: &[u8]) -> Option<Vec<u8>> {
+    let (INTEGER, _, after_version) = split(pkcs1)? else { return None };
+    let (INTEGER, _, after_modulus) = split(after_version)? else { return None };
+    let (INTEGER, _, after_exponent) = split(after_modulus)? else { return None };
+    let both = &after_version[..after_version.len() - after_exponent.len()];
+    Some([&[0], element(SEQUENCE, both).as_slice()].concat())
+}
+
+/// The point, which SEC1 may leave out.
+fn ec_public_key(sec1: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = sec1;
+    while !rest.is_empty() {
+        let (tag, content, after) = split(rest)?;
+        if tag == PUBLIC_KEY {
+            let (BIT_STRING, bits, _) = split(content)? else { return None };
+            return Some(bits.to_vec());
+        }
+        rest = after;
+    }
+    None
+}
+
+/// The length in bits of the modulus in the SubjectPublicKeyInfo of an RSA key.
+pub(super) fn modulus_bits(public_key: &[u8]) -> Option<usize> {
+    let (SEQUENCE, fields, _) = split(public_key)? else { return None };
+    let (SEQUENCE, _, fields) = split(fields)? else { return None };
+    let (BIT_STRING, bits, _) = split(fields)? else { return None };
+    let (SEQUENCE, fields, _) = split(bits.get(1..)?)? else { return None };
+    let (INTEGER, modulus, _) = split(fields)? else { return None };
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.get(zeros)?;
+    Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
+}
+
 fn wrap(algorithm: &[u8], key: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut fields = element(INTEGER, &[0]);
     fields.extend_from_slice(&element(SEQUENCE, algorithm));
@@ -126,7 +181,7 @@ fn element(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// The first element of `input` and what follows it: (tag, content, rest).
-fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = input.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = if *first < 0x80 {
@@ -169,6 +224,8 @@ mod tests {
             assert_eq!(form(broken), None, "{broken:?}");
             assert_eq!(algorithm(broken), None, "{broken:?}");
             assert!(wrap_sec1(broken).is_none(), "{broken:?}");
+            assert_eq!(public_key(broken), None, "{broken:?}");
+            assert_eq!(modulus_bits(broken), None, "{broken:?}");
         }
     }
 }

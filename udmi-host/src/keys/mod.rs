@@ -1,11 +1,18 @@
-//! Private keys from every usual file form, and the broker password derived from them.
+//! Private keys from every usual file form or made new, their public halves, and the broker password derived
+//! from them.
 //!
 //! PEM with PKCS#1, SEC1, PKCS#8 or encrypted PKCS#8, and the same four as DER, all become PKCS#8 DER, which
 //! is what TLS, signing and the broker password (§1.6) want. Key material is wiped from memory when dropped
 //! and cannot be printed.
 
-mod der;
-mod pem;
+pub(crate) mod base64;
+pub(crate) mod der;
+mod generate;
+pub(crate) mod pem;
+pub(crate) mod public;
+
+pub use generate::{GenerateError, KeySpec};
+pub use public::PublicKey;
 
 use std::fmt;
 use std::fs::File;
@@ -107,9 +114,20 @@ impl PrivateKey {
         &self.pkcs8
     }
 
+    /// The key as PEM in PKCS#8 form.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        pem::encode("PRIVATE KEY", &self.pkcs8)
+    }
+
     /// The key's algorithm.
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+
+    /// The public half, or `None` if the private key does not hold it (an elliptic curve key may leave it out)
+    /// or is neither RSA nor on P-256 or P-384.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::of(self)
     }
 
     /// The password of this key's device at a broker of provider `mqtt`: the first 8 lower-case hexadecimal
@@ -201,7 +219,7 @@ fn decrypt(_encrypted: &[u8], _passphrase: &Password) -> Result<Zeroizing<Vec<u8
     Err(KeyProblem::UnsupportedEncryption("this build was made without encrypted keys".to_owned()))
 }
 
-fn read_bounded(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+pub(crate) fn read_bounded(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     let file = File::open(path).map_err(KeyProblem::Unreadable)?;
     // Reserved ahead, so that growing does not leave copies of the key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_BYTES as usize + 1));

@@ -1,17 +1,19 @@
-//! Finds the sections of a PEM text and decodes their base64.
+//! Finds the sections of a PEM text and decodes their base64, and writes such sections.
 
 use zeroize::Zeroizing;
 
+use super::base64;
+
 /// One `-----BEGIN label-----` … `-----END label-----` section.
-pub(super) struct Section {
-    pub(super) label: String,
+pub(crate) struct Section {
+    pub(crate) label: String,
     /// The decoded body, or why there is none.
-    pub(super) body: Result<Zeroizing<Vec<u8>>, BadBody>,
+    pub(crate) body: Result<Zeroizing<Vec<u8>>, BadBody>,
 }
 
 /// Why a section's body cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadBody {
+pub(crate) enum BadBody {
     /// Headers such as `Proc-Type: 4,ENCRYPTED`: the encryption OpenSSL used before PKCS#8.
     LegacyEncryption,
     /// The body is not base64.
@@ -21,7 +23,7 @@ pub(super) enum BadBody {
 }
 
 /// All sections in the order of the text; what lies between sections is ignored.
-pub(super) fn sections(text: &str) -> Vec<Section> {
+pub(crate) fn sections(text: &str) -> Vec<Section> {
     let mut found = Vec::new();
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.next() {
@@ -45,72 +47,46 @@ pub(super) fn sections(text: &str) -> Vec<Section> {
         let body = match (closed, encrypted) {
             (false, _) => Err(BadBody::Unterminated),
             (true, true) => Err(BadBody::LegacyEncryption),
-            (true, false) => decode_base64(&encoded).ok_or(BadBody::NotBase64),
+            (true, false) => base64::decode(&encoded).ok_or(BadBody::NotBase64),
         };
         found.push(Section { label: label.to_owned(), body });
     }
     found
 }
 
-/// Strict base64 with padding, no white space.
-fn decode_base64(encoded: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = encoded.as_bytes();
-    if !bytes.len().is_multiple_of(4) {
-        return None;
+/// A section with lines of 64 characters, as RFC 7468 has it.
+pub(crate) fn encode(label: &str, body: &[u8]) -> Zeroizing<String> {
+    let encoded = base64::encode(body);
+    let mut text = Zeroizing::new(String::with_capacity(encoded.len() / 64 * 65 + 2 * label.len() + 100));
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
     }
-    let digits = bytes.iter().rev().skip_while(|byte| **byte == b'=').count();
-    let padding = bytes.len() - digits;
-    if padding > 2 {
-        return None;
-    }
-    let mut decoded = Zeroizing::new(Vec::with_capacity(bytes.len() / 4 * 3));
-    for group in bytes.chunks_exact(4) {
-        let mut word = 0u32;
-        for byte in group {
-            word = word << 6 | sextet(*byte)?;
-        }
-        decoded.extend_from_slice(&word.to_be_bytes()[1..]);
-    }
-    let length = decoded.len() - padding;
-    decoded.truncate(length);
-    // An equals sign before the end decodes as zero above, so it is refused here.
-    if bytes[..digits].contains(&b'=') { None } else { Some(decoded) }
-}
-
-fn sextet(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        b'=' => 0,
-        _ => return None,
-    };
-    Some(u32::from(value))
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn decoded(encoded: &str) -> Option<Vec<u8>> {
-        decode_base64(encoded).map(|bytes| bytes.to_vec())
-    }
-
     #[test]
-    fn base64_is_decoded_with_every_padding() {
-        assert_eq!(decoded(""), Some(vec![]));
-        assert_eq!(decoded("TQ=="), Some(b"M".to_vec()));
-        assert_eq!(decoded("TWE="), Some(b"Ma".to_vec()));
-        assert_eq!(decoded("TWFu"), Some(b"Man".to_vec()));
-        assert_eq!(decoded("+/8="), Some(vec![0xfb, 0xff]));
-    }
-
-    #[test]
-    fn base64_with_faults_is_refused() {
-        for faulty in ["T", "TQ=", "T===", "====", "TQ==TQ==", "T=Fu", "TW\u{e9}u", "TWF-"] {
-            assert_eq!(decoded(faulty), None, "{faulty}");
+    fn what_is_written_is_read_again() {
+        for length in [0, 1, 47, 48, 49, 500] {
+            let body = vec![0xa5; length];
+            let text = encode("B B", &body);
+            assert!(text.lines().all(|line| line.len() <= 64));
+            let found = sections(&text).remove(0);
+            assert_eq!(found.label, "B B");
+            assert_eq!(found.body.unwrap().as_slice(), body, "{length}");
         }
     }
 

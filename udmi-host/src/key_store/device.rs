@@ -1,0 +1,273 @@
+//! The keys of one device, shared by all that need them: signing, passwords, TLS, rotation.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use udmi_proto::{NewKey, Secret, SignError, SignRequest};
+
+use super::{KeyPair, KeyStore, KeyStoreError};
+use crate::certificate;
+use crate::keys::{KeySpec, Password, PrivateKey, PublicKey};
+use crate::sign::Signer;
+use crate::tls::{Identity, Pem};
+
+/// Issues the certificate of a new key in place of signing it with the key itself: key and device name in,
+/// PEM or a reason out. It may take its time; it must not ask for the keys it is certifying for.
+pub type Certifier = Box<dyn Fn(&PrivateKey, &str) -> Result<String, String> + Send + Sync>;
+
+/// The key pair of one device. Cheap to clone; all clones see a rotation at once.
+#[derive(Clone)]
+pub struct DeviceKeys(Arc<Shared>);
+
+struct Shared {
+    /// The subject of certificates.
+    name: String,
+    certifier: Option<Certifier>,
+    /// Held for as long as a rotation takes.
+    store: Mutex<Box<dyn KeyStore>>,
+    /// Held for a moment only, so that signing goes on while a rotation makes its key.
+    current: RwLock<Arc<Current>>,
+}
+
+struct Current {
+    pair: KeyPair,
+    public_key: PublicKey,
+    signer: Signer,
+}
+
+/// What a device without keys gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which private key.
+    pub key: KeySpec,
+    /// Whether a certificate goes with it.
+    pub certificate: bool,
+}
+
+/// What [`DeviceKeys::ensure`] had to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ensured {
+    /// The private key is new.
+    pub key: bool,
+    /// The certificate is new.
+    pub certificate: bool,
+}
+
+impl Default for Wanted {
+    /// A P-256 key with a certificate.
+    fn default() -> Self {
+        Self { key: KeySpec::P256, certificate: true }
+    }
+}
+
+impl DeviceKeys {
+    /// Loads the keys of the device `name`; new certificates will have that name as their subject.
+    ///
+    /// # Errors
+    /// There is no key ([`KeyStoreError::NoKey`]), or it cannot be read or used.
+    pub fn open(store: impl KeyStore + 'static, name: &str) -> Result<Self, KeyStoreError> {
+        Self::of(Box::new(store), name, None)
+    }
+
+    /// The same, with certificates of new keys issued by `certifier`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_certifier(
+        store: impl KeyStore + 'static,
+        name: &str,
+        certifier: Certifier,
+    ) -> Result<Self, KeyStoreError> {
+        Self::of(Box::new(store), name, Some(certifier))
+    }
+
+    /// Makes what is missing of `wanted`, then loads. What is there is never changed, but for a certificate that
+    /// is added to a key without one; a damaged key is an error.
+    ///
+    /// # Errors
+    /// The keys cannot be read, made or stored.
+    pub fn ensure(
+        mut store: impl KeyStore + 'static,
+        name: &str,
+        wanted: Wanted,
+    ) -> Result<(Self, Ensured), KeyStoreError> {
+        let found = store.load()?;
+        let key_is_new = found.is_none();
+        let mut pair = match found {
+            Some(pair) => pair,
+            None => KeyPair {
+                key: PrivateKey::generate(wanted.key).map_err(KeyStoreError::Generate)?,
+                certificate: None,
+            },
+        };
+        let certificate_is_new = wanted.certificate && pair.certificate.is_none();
+        if certificate_is_new {
+            pair.certificate = Some(certify(None, &pair.key, name)?);
+        }
+        if key_is_new || certificate_is_new {
+            store.save(&pair)?;
+        }
+        let made = Ensured { key: key_is_new, certificate: certificate_is_new };
+        Ok((Self::open(store, name)?, made))
+    }
+
+    fn of(
+        mut store: Box<dyn KeyStore>,
+        name: &str,
+        certifier: Option<Certifier>,
+    ) -> Result<Self, KeyStoreError> {
+        let current = Current::new(store.load()?.ok_or(KeyStoreError::NoKey)?)?;
+        Ok(Self(Arc::new(Shared {
+            name: name.to_owned(),
+            certifier,
+            store: Mutex::new(store),
+            current: RwLock::new(Arc::new(current)),
+        })))
+    }
+
+    /// Signs with the key in force; see [`Signer::sign`].
+    ///
+    /// # Errors
+    /// The key is of another kind, or signing failed.
+    pub fn sign(&self, request: &SignRequest) -> Result<Secret<String>, SignError> {
+        self.0.current().signer.sign(request)
+    }
+
+    /// The signer of the key in force; it stays with that key when the keys are rotated.
+    pub fn signer(&self) -> Signer {
+        self.0.current().signer.clone()
+    }
+
+    /// The key pair in force.
+    pub fn pair(&self) -> KeyPair {
+        self.0.current().pair.clone()
+    }
+
+    /// The public key in force.
+    pub fn public_key(&self) -> PublicKey {
+        self.0.current().public_key.clone()
+    }
+
+    /// The broker password of the key in force (§1.6).
+    pub fn password(&self) -> Password {
+        self.0.current().pair.key.broker_password()
+    }
+
+    /// Certificate and key in force for TLS, if there is a certificate.
+    pub fn tls_identity(&self) -> Option<Identity> {
+        let pair = self.pair();
+        let certificates = Pem::Bytes(pair.certificate?.into_bytes());
+        Some(Identity { certificates, key: pair.key })
+    }
+
+    /// The names of the backups, the newest last.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn backups(&self) -> Result<Vec<String>, KeyStoreError> {
+        self.0.store().backups()
+    }
+
+    /// Makes a new key of the same kind and size, with a certificate if the old one had one, keeps the old pair
+    /// as a backup named by the time (`yyyymmddThhmmssZ`), and puts the new pair in force.
+    ///
+    /// Making an RSA key takes seconds; signing with the old key goes on meanwhile.
+    ///
+    /// # Errors
+    /// Something could not be made or stored; the old pair is still in force.
+    pub fn rotate(&self) -> Result<NewKey, KeyStoreError> {
+        let mut store = self.0.store();
+        let old = self.0.current();
+        let key = PrivateKey::generate(KeySpec::like(&old.public_key)).map_err(KeyStoreError::Generate)?;
+        let certificate = match old.pair.certificate {
+            Some(_) => Some(certify(self.0.certifier.as_ref(), &key, &self.0.name)?),
+            None => None,
+        };
+        let new = Current::new(KeyPair { key, certificate })?;
+        let backup = back_up(&mut **store, &old.pair)?;
+        store.save(&new.pair)?;
+        let made = NewKey {
+            public_key: new.public_key.to_pem(),
+            backup,
+            password: Secret::new(new.pair.key.broker_password().expose().to_owned()),
+        };
+        self.0.put(new);
+        Ok(made)
+    }
+
+    /// Puts the key pair of a backup in force. The pair it replaces is kept as a backup too, unless it is one.
+    ///
+    /// # Errors
+    /// There is no such backup, or it cannot be read, or something could not be stored; the present pair is
+    /// still in force.
+    pub fn restore(&self, backup: &str) -> Result<(), KeyStoreError> {
+        let mut store = self.0.store();
+        let restored = Current::new(store.load_backup(backup)?)?;
+        let replaced = self.0.current();
+        if replaced.pair.is_same(&restored.pair) {
+            return Ok(());
+        }
+        back_up(&mut **store, &replaced.pair)?;
+        store.save(&restored.pair)?;
+        self.0.put(restored);
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Box<dyn KeyStore>> {
+        // A panic elsewhere cannot leave a store half changed: that is what `save` promises.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> Arc<Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, current: Current) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+    }
+}
+
+impl Current {
+    /// Checks that the key can be used before anything relies on it.
+    fn new(pair: KeyPair) -> Result<Self, KeyStoreError> {
+        let signer = Signer::new(&pair.key).map_err(KeyStoreError::Unusable)?;
+        let public_key = pair.key.public_key().ok_or(KeyStoreError::Unusable(SignError::WrongKind))?;
+        Ok(Self { pair, public_key, signer })
+    }
+}
+
+fn certify(certifier: Option<&Certifier>, key: &PrivateKey, name: &str) -> Result<String, KeyStoreError> {
+    match certifier {
+        None => certificate::self_signed(key, name, Timestamp::now()).map_err(KeyStoreError::Certificate),
+        Some(certifier) => certifier(key, name).map_err(KeyStoreError::Certifier),
+    }
+}
+
+/// Keeps a copy under the date, with a number after it if that second has a backup already.
+fn back_up(store: &mut dyn KeyStore, pair: &KeyPair) -> Result<String, KeyStoreError> {
+    let date = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let taken = store.backups()?;
+    if let Some(same) = taken.last() {
+        // A rotation that failed after its backup is tried again: one copy is enough.
+        if store.load_backup(same).is_ok_and(|backup| backup.is_same(pair)) {
+            return Ok(same.clone());
+        }
+    }
+    let numbered = (2..).map(|number: u32| format!("{date}-{number:03}"));
+    let free = std::iter::once(date.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let name = free.ok_or(KeyStoreError::BackupName)?;
+    store.back_up(&name, pair)?;
+    Ok(name)
+}
+
+impl fmt::Debug for DeviceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceKeys")
+            .field("name", &self.0.name)
+            .field("public_key", &self.0.current().public_key)
+            .finish_non_exhaustive()
+    }
+}
