@@ -386,7 +386,7 @@ impl Rig {
                     self.device.handle(self.now, Event::Stored { id, ok: self.stores });
                 }
                 Action::Sign { .. } | Action::Fetch { .. } | Action::Release { .. } => {
-                    self.effects.push(action)
+                    self.effects.push(action);
                 }
                 Action::InvokeHook { id, hook } => self.hooks.push((id, hook)),
                 Action::CancelHook { id } => {
