@@ -1,7 +1,7 @@
 //! What the UDMI adapters share and neither should own: TLS, private keys, stores, host metrics,
 //! the bridge from the `log` crate, and site models.
 //!
-//! Nothing here runs a loop, opens a socket or starts a thread. The adapters call it:
+//! Nothing here runs a loop or, but for [`fetch`], opens a socket or starts a thread. The adapters call it:
 //!
 //! * [`tls`]: one TLS client as bytes in, bytes out.
 //! * [`keys`]: private keys from every usual file form or made new, and the broker password derived from them.
@@ -9,11 +9,13 @@
 //! * [`sign`]: signatures for the core's tokens.
 //! * [`key_store`]: where the key pair is kept, and how it is rotated.
 //! * [`store`]: what a device remembers across restarts, safe against a crash at any moment.
+//! * [`fetch`]: URLs into staged files, with resume, limits and redirects.
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
 //! * [`site`]: site models, as a device finds itself in them.
 
 pub mod certificate;
+pub mod fetch;
 pub mod key_store;
 pub mod keys;
 pub mod log_bridge;

@@ -130,7 +130,7 @@ impl TlsConfig {
     /// Any of the first six kinds of [`TlsError`].
     pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
         // The provider is explicit: a process-wide default belongs to the application.
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::Other(error.to_string()))?
             .with_root_certificates(roots(&settings.trust)?);
@@ -248,6 +248,35 @@ impl TlsClient {
         // "Would block" and "ended without farewell" both mean: nothing more now.
         let _ = self.connection.reader().read_to_end(plaintext);
     }
+}
+
+/// Checked settings as DER, for an HTTP client that makes its own connections.
+pub(crate) struct Material {
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// Empty without an identity.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+}
+
+/// Checks settings and reads their certificates.
+pub(crate) fn material(settings: &TlsSettings) -> Result<Material, TlsError> {
+    TlsConfig::new(settings)?;
+    let roots = match &settings.trust {
+        Trust::System => rustls_native_certs::load_native_certs().certs,
+        Trust::Private(pem) => certificates(pem)?,
+    };
+    let identity = settings.identity.as_ref();
+    let chain = identity.map_or(Ok(Vec::new()), |identity| certificates(&identity.certificates))?;
+    Ok(Material { roots, chain })
+}
+
+/// The cryptography in use, for a client that has to be given it.
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// The cause, if what went wrong on a connection to `host` was TLS.
+pub(crate) fn cause(error: &(dyn std::error::Error + 'static), host: &str) -> Option<TlsError> {
+    error.downcast_ref::<rustls::Error>().map(|error| explain(error.clone(), host, true))
 }
 
 fn roots(trust: &Trust) -> Result<RootCertStore, TlsError> {

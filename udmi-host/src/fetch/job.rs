@@ -1,0 +1,152 @@
+//! One fetch from its first byte to its end.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use udmi_proto::{FetchError, FetchEvent};
+
+use super::control::Control;
+use super::http::Client;
+use super::{CHUNK_BYTES, Sink, data, storage};
+
+/// Why a fetch does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Nobody wants it any more.
+    Cancelled,
+    Failed(FetchError),
+}
+
+impl From<FetchError> for Stop {
+    fn from(error: FetchError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) struct Job {
+    pub(super) url: String,
+    pub(super) stage: Stage,
+    pub(super) client: Arc<Client>,
+}
+
+impl Job {
+    pub(super) fn run(mut self) {
+        let fetched = self.fetch().and_then(|()| self.stage.sync());
+        let last = match fetched {
+            Ok(()) => FetchEvent::Done,
+            Err(stop) => {
+                let _ = fs::remove_file(&self.stage.path); // released meanwhile, perhaps
+                match stop {
+                    Stop::Cancelled => return,
+                    Stop::Failed(error) => FetchEvent::Failed(error),
+                }
+            }
+        };
+        // The last event is nobody's business if it was released just now.
+        let _ = self.stage.tell(last);
+    }
+
+    fn fetch(&mut self) -> Result<(), Stop> {
+        match self.url.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+            Some((scheme, content)) if scheme == "data" => {
+                let content = data::decode(content).map_err(FetchError::Url)?;
+                self.stage.take_all(&content)
+            }
+            Some((scheme, rest)) if scheme == "file" => {
+                let path = data::file_path(rest).map_err(FetchError::Url)?;
+                self.stage.take_file(&path)
+            }
+            _ => self.client.download(&self.url, &mut self.stage),
+        }
+    }
+}
+
+/// The staged file, how far it is, and who hears of it.
+pub(super) struct Stage {
+    file: File,
+    path: PathBuf,
+    limit: u64,
+    received: u64,
+    /// The size last told.
+    size: Option<u64>,
+    control: Arc<Control>,
+    sink: Sink,
+}
+
+impl Stage {
+    pub(super) fn new(file: File, path: PathBuf, limit: u64, control: Arc<Control>, sink: Sink) -> Self {
+        Self { file, path, limit, received: 0, size: None, control, sink }
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Bytes that are staged.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Takes the size the source tells, before any byte.
+    pub(super) fn expect(&mut self, size: u64) -> Result<(), Stop> {
+        if size > self.limit {
+            return Err(FetchError::TooLarge.into());
+        }
+        if self.size.replace(size) == Some(size) { Ok(()) } else { self.tell(FetchEvent::Size(size)) }
+    }
+
+    /// Takes the next bytes, at most [`CHUNK_BYTES`].
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.received += bytes.len() as u64;
+        if self.received > self.limit {
+            return Err(FetchError::TooLarge.into());
+        }
+        self.file.write_all(bytes).map_err(|error| storage(&error))?;
+        self.tell(FetchEvent::Chunk(Bytes::copy_from_slice(bytes)))
+    }
+
+    /// Forgets what was taken: the source has changed.
+    pub(super) fn restart(&mut self) -> Result<(), Stop> {
+        self.size = None;
+        self.received = 0;
+        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| storage(&error))?;
+        self.tell(FetchEvent::Restarted)
+    }
+
+    fn take_all(&mut self, content: &[u8]) -> Result<(), Stop> {
+        self.expect(content.len() as u64)?;
+        content.chunks(CHUNK_BYTES).try_for_each(|chunk| self.take(chunk))
+    }
+
+    fn take_file(&mut self, path: &std::path::Path) -> Result<(), Stop> {
+        let unreadable = |error: io::Error| Stop::from(FetchError::Unreachable(error.to_string()));
+        // Opening a pipe would block, so what is no file is not even tried.
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(FetchError::Unreachable("not a file".into()).into());
+        }
+        self.expect(metadata.len())?;
+        let mut source = File::open(path).map_err(unreadable)?;
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            match source.read(&mut buffer).map_err(unreadable)? {
+                0 => return Ok(()),
+                count => self.take(buffer.get(..count).unwrap_or_default())?,
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Stop> {
+        Ok(self.file.sync_all().map_err(|error| storage(&error))?)
+    }
+
+    fn tell(&mut self, event: FetchEvent) -> Result<(), Stop> {
+        if self.control.is_cancelled() || (self.sink)(event).is_break() {
+            return Err(Stop::Cancelled);
+        }
+        Ok(())
+    }
+}
