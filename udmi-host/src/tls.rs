@@ -3,7 +3,9 @@
 //! The adapter owns the socket. It hands ciphertext from the socket to [`TlsClient::receive`], takes plaintext
 //! there, hands plaintext to [`TlsClient::send`] and writes what [`TlsClient::take_ciphertext`] yields. Nothing
 //! blocks and nothing is done behind the scenes, so a non-blocking socket, threads and async tasks are served
-//! alike. The server is always verified. This is the only file that names rustls.
+//! alike. The server is always verified. Only this module names rustls.
+
+mod verifier;
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -18,6 +20,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
 use crate::keys::PrivateKey;
+use verifier::Verifier;
 
 /// The largest certificate file that is read, in bytes; the roots of a whole operating system are below 300 kB.
 pub const MAX_CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
@@ -92,6 +95,8 @@ pub enum TlsError {
     BadHost(String),
     /// The server certificate is not signed by a trusted issuer.
     UntrustedIssuer,
+    /// The server certificate is signed by itself.
+    SelfSigned,
     /// The server certificate has expired (or the clock is wrong).
     Expired,
     /// The server certificate is not valid yet (or the clock is wrong).
@@ -133,7 +138,8 @@ impl TlsConfig {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::Other(error.to_string()))?
-            .with_root_certificates(roots(&settings.trust)?);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier::new(roots(&settings.trust)?, provider())?));
         let config = match &settings.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
@@ -349,10 +355,22 @@ fn explain_certificate(error: CertificateError, host: &str) -> TlsError {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsError::NotYetValid,
         CertificateError::NotValidForName => wrong_host(Vec::new()),
-        CertificateError::NotValidForNameContext { presented, .. } => wrong_host(presented),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            wrong_host(presented.iter().map(|name| bare_name(name).to_owned()).collect())
+        }
         CertificateError::Revoked => TlsError::Revoked,
+        CertificateError::Other(error) => match error.0.downcast_ref::<TlsError>() {
+            Some(error) => error.clone(),
+            None => TlsError::BadServerCertificate(error.to_string()),
+        },
         other => TlsError::BadServerCertificate(other.to_string()),
     }
+}
+
+/// The name in what rustls shows of it: `DnsName("localhost")`, `IpAddress(127.0.0.1)`.
+fn bare_name(shown: &str) -> &str {
+    let Some((_, inner)) = shown.strip_suffix(')').and_then(|rest| rest.split_once('(')) else { return shown };
+    inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(inner)
 }
 
 fn explain_alert(alert: AlertDescription) -> TlsError {
@@ -429,6 +447,10 @@ impl fmt::Display for TlsError {
             Self::UntrustedIssuer => {
                 write!(formatter, "the server certificate is not signed by a trusted issuer")
             }
+            Self::SelfSigned => write!(
+                formatter,
+                "the server certificate is signed by itself; one of a trusted issuer is needed"
+            ),
             Self::Expired => {
                 write!(formatter, "the server certificate has expired, or this host's clock is wrong")
             }

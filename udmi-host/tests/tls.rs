@@ -1,6 +1,8 @@
 //! The TLS client against a rustls server in memory, over a throw-away PKI.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use rcgen::{
@@ -84,8 +86,37 @@ fn faults_of_the_server_certificate_are_told_apart() {
     assert_eq!(fault(Leaf { years: (3001, 3002), ..Leaf::default() }, &trusting), TlsError::NotYetValid);
     let wrong = fault(Leaf { names: vec!["elsewhere"], ..Leaf::default() }, &trusting);
     let TlsError::WrongHost { expected, presented } = &wrong else { panic!("{wrong}") };
-    assert_eq!(expected, "localhost");
-    assert!(presented[0].contains("elsewhere"), "{presented:?}");
+    assert_eq!((expected.as_str(), presented.as_slice()), ("localhost", &["elsewhere".to_owned()][..]));
+    assert_eq!(wrong.to_string(), "the server certificate is not for localhost but for elsewhere");
+    let wrong = fault(Leaf { names: vec!["10.0.0.7"], ..Leaf::default() }, &trusting);
+    assert_eq!(wrong.to_string(), "the server certificate is not for localhost but for 10.0.0.7");
+}
+
+#[test]
+fn a_server_certificate_that_is_signed_by_itself_is_refused_as_such() {
+    let authority = Authority::new();
+    for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let mut server = authority.server_with(&certificate, &key, false, rustls::ALL_VERSIONS);
+        let mut client = TlsClient::new(&authority.trusting(None), "localhost").unwrap();
+        assert_eq!(exchange(&mut client, &mut server).err(), Some(TlsError::SelfSigned));
+    }
+    assert!(TlsError::SelfSigned.to_string().contains("signed by itself"));
+}
+
+#[test]
+fn a_self_signed_certificate_that_is_trusted_by_name_is_believed() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let mut server = authority.server_with(&certificate, &key, false, rustls::ALL_VERSIONS);
+    let trust = Trust::Private(Pem::Bytes(certificate.into_bytes()));
+    let config = TlsConfig::new(&TlsSettings { trust, identity: None }).unwrap();
+    assert!(exchange(&mut TlsClient::new(&config, "localhost").unwrap(), &mut server).is_ok());
 }
 
 #[test]
@@ -139,6 +170,27 @@ fn a_key_of_another_certificate_is_refused_when_the_config_is_built() {
     identity.key = authority.identity("DEV-2").key;
     let settings = TlsSettings { trust: authority.trust(), identity: Some(identity) };
     assert_eq!(TlsConfig::new(&settings).err(), Some(TlsError::KeyMismatch));
+}
+
+#[test]
+fn an_rsa_key_of_another_certificate_is_refused_when_the_config_is_built() {
+    let load = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keys");
+        PrivateKey::load(&folder.join(name), None).unwrap()
+    };
+    let (rsa, ec) = (load("rsa_pkcs1.pem"), load("ec_sec1.pem"));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let certificate = |key: &PrivateKey| {
+        Pem::Bytes(udmi_host::certificate::self_signed(key, "DEV-1", now).unwrap().into_bytes())
+    };
+    let build = |certificates: Pem, key: &PrivateKey| {
+        let identity = Some(Identity { certificates, key: key.clone() });
+        TlsConfig::new(&TlsSettings { trust: Authority::new().trust(), identity }).err()
+    };
+    assert_eq!(build(certificate(&rsa), &rsa), None);
+    assert_eq!(build(certificate(&ec), &ec), None);
+    assert_eq!(build(certificate(&rsa), &ec), Some(TlsError::KeyMismatch));
+    assert_eq!(build(certificate(&ec), &rsa), Some(TlsError::KeyMismatch));
 }
 
 #[test]
@@ -209,6 +261,74 @@ fn an_alert_about_the_version_is_recognised() {
     assert_eq!(client.receive(&alert, &mut Vec::new()), Err(TlsError::ProtocolVersion));
 }
 
+#[test]
+fn a_server_hello_of_tls_1_1_is_refused() {
+    let mut client = TlsClient::new(&Authority::new().trusting(None), "localhost").unwrap();
+    // Version 1.1, 32 bytes of randomness, no session, a cipher suite of its time, no compression.
+    let hello = [&[3, 2][..], &[7; 32], &[0, 0xc0, 0x14, 0]].concat();
+    let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
+    let record = [&[0x16, 3, 2, 0, handshake.len() as u8][..], &handshake].concat();
+    assert_eq!(client.receive(&record, &mut Vec::new()), Err(TlsError::ProtocolVersion));
+}
+
+/// OpenSSL, if it is there and can still speak TLS 1.1.
+#[test]
+fn a_server_that_knows_tls_1_1_only_is_refused_with_the_versions_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (certificate, key) =
+        authority.leaf(&["localhost"], (2020, 3000), ExtendedKeyUsagePurpose::ServerAuth);
+    std::fs::write(folder.path().join("server.pem"), certificate + &key.serialize_pem()).unwrap();
+    let Some((_server, port)) = openssl_server(folder.path(), "-tls1_1") else {
+        println!("left out: there is no openssl that serves TLS 1.1");
+        return;
+    };
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut client = TlsClient::new(&authority.trusting(None), "localhost").unwrap();
+    let mut ciphertext = Vec::new();
+    client.take_ciphertext(&mut ciphertext);
+    socket.write_all(&ciphertext).unwrap();
+    let error = loop {
+        let mut bytes = [0; 4096];
+        let count = socket.read(&mut bytes).unwrap();
+        let received = match count {
+            0 => client.receive_end(),
+            count => client.receive(&bytes[..count], &mut Vec::new()),
+        };
+        if let Err(error) = received {
+            break error;
+        }
+    };
+    assert_eq!(error, TlsError::ProtocolVersion);
+    assert!(error.to_string().contains("1.2 or 1.3 is needed"), "{error}");
+}
+
+/// A running `openssl s_server` with the certificate in `server.pem`, and its port.
+fn openssl_server(folder: &Path, version: &str) -> Option<(Server, u16)> {
+    let child = Command::new("openssl")
+        .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "server.pem", version])
+        .args(["-cipher", "ALL@SECLEVEL=0"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut server = Server(child.ok()?);
+    let lines = BufReader::new(server.0.stdout.take()?).lines().map_while(Result::ok);
+    let port = lines.filter_map(|line| line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.parse().ok()).next();
+    port.map(|port| (server, port))
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Gone already unless it still serves.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A certificate authority of one test.
 struct Authority {
     certificate: String,
@@ -272,10 +392,20 @@ impl Authority {
         wants_client_certificate: bool,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> ServerConnection {
+        let (certificate, key) = self.leaf(&leaf.names, leaf.years, ExtendedKeyUsagePurpose::ServerAuth);
+        self.server_with(&certificate, &key, wants_client_certificate, versions)
+    }
+
+    fn server_with(
+        &self,
+        certificate: &str,
+        key: &KeyPair,
+        wants_client_certificate: bool,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> ServerConnection {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder =
             ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
-        let (certificate, key) = self.leaf(&leaf.names, leaf.years, ExtendedKeyUsagePurpose::ServerAuth);
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
         let builder = if wants_client_certificate {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::{KeyKind, PrivateKey};
 
+pub(crate) use read::is_self_issued;
 pub use read::{CertificateInfo, NotACertificate};
 
 /// Years for which a certificate of the device's own making is valid.

@@ -100,6 +100,20 @@ fn read(certificate: &[u8]) -> Option<CertificateInfo> {
     })
 }
 
+/// Whether subject and issuer are the same, as in a certificate that is signed by itself.
+pub(crate) fn is_self_issued(certificate: &[u8]) -> bool {
+    let names = || {
+        let mut rest = sequence(sequence(certificate)?.0)?.0;
+        if let (VERSION, _, after) = split(rest)? {
+            rest = after;
+        }
+        let (_, _, after_serial) = split(rest)?;
+        let (issuer, after_issuer) = sequence(sequence(after_serial)?.1)?;
+        Some((issuer, sequence(sequence(after_issuer)?.1)?.0))
+    };
+    names().is_some_and(|(issuer, subject)| issuer == subject)
+}
+
 /// The content of a sequence and what follows it.
 fn sequence(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (SEQUENCE, content, rest) = split(input)? else { return None };
