@@ -245,7 +245,8 @@ proptest! {
 
     #[test]
     fn any_run_replays_bit_for_bit_without_its_password_and_reads_alike(ops in vec(op(), 0..80)) {
-        let world = run(&ops, 7, busy());
+        let mut world = run(&ops, 7, busy());
+        world.end_trace();
         let mut unknowing = busy();
         unknowing.spec.password = Some(Secret::new("not the password".into()));
         world.assert_replays(small(), unknowing);

@@ -236,6 +236,12 @@ impl<D: Dialect> World<D> {
         matches!(self.node.wake_reason(), Some(WakeReason::Link(next)) if next == timer)
     }
 
+    /// Lets the lines go that wait for the rest of a message; nothing may follow.
+    pub fn end_trace(&mut self) {
+        self.recorder.end();
+        self.trace.extend(core::iter::from_fn(|| self.recorder.poll()));
+    }
+
     /// Replays the world's own trace with a node born alike.
     pub fn assert_replays(&self, boot: Boot, dialect: D) {
         let replayed = trace::replay(boot, dialect, &self.trace);
