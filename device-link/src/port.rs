@@ -342,7 +342,8 @@ pub enum Action<H, N> {
         /// What to fetch.
         request: Request,
     },
-    /// Nobody wants this fetch or its staged file any more: stop, and remove the file.
+    /// Nobody wants this fetch or its staged file any more: stop, and remove the file. None comes at the end of
+    /// a run: what is staged then is the host's to keep or to clean, as it knows what the next run wants.
     Release {
         /// Which one.
         id: FetchId,

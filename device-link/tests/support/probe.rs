@@ -5,11 +5,14 @@ use core::time::Duration;
 use bytes::Bytes;
 use device_link::wire::Qos;
 use device_link::{
-    ConnectSpec, Cx, Dialect, Down, Endpoint, ExitReason, Filter, HookId, Key, LinkEvent, Lost, Message, Now,
-    Publish, Queue, Receipt, Secret, Slot, StoreId, Stored, SubscribeRefused, Token, Topic, Transport,
-    UtcMillis,
+    ConnectSpec, Cx, Dialect, Down, Endpoint, ExitReason, FetchEvent, FetchId, Filter, HookId, Key,
+    LinkEvent, Lost, Message, Now, Publish, Queue, Receipt, Request, Secret, Slot, StoreId, Stored,
+    SubscribeRefused, Token, Topic, Transport, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
+
+/// What nobody is to see in a trace.
+pub const SECRET: &str = "hunter2!";
 
 /// What a publish does offline, in a form that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,13 +25,26 @@ pub enum Policy {
 /// Everything a dialect can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Do {
-    Publish { topic: String, payload: String, qos: Qos, policy: Policy },
+    Publish {
+        topic: String,
+        payload: String,
+        qos: Qos,
+        policy: Policy,
+    },
     Retract(u32),
-    Subscribe { filter: String, qos: Qos, tag: u32 },
+    Subscribe {
+        filter: String,
+        qos: Qos,
+        tag: u32,
+    },
     Unsubscribe(String),
     Invoke(String),
     Cancel(HookId),
     Store(String, Option<String>),
+    /// Stores [`SECRET`] under the key `secret`.
+    StoreSecret,
+    Fetch(String, u64),
+    Release(FetchId),
     After(u8, u64),
     AtUtc(u8, i64),
     Refresh,
@@ -50,6 +66,7 @@ pub enum Told {
     Timer(u8),
     Hook(HookId, String),
     Stored(StoreId, bool),
+    Fetched(FetchId, FetchEvent),
     Full,
     Note(String),
 }
@@ -132,6 +149,13 @@ impl Probe {
                     cx.notify(Told::Full);
                 }
             }
+            Do::StoreSecret => Self::obey(cx, Do::Store("secret".into(), Some(SECRET.into()))),
+            Do::Fetch(url, limit) => {
+                if cx.fetch(Request { url, limit }).is_err() {
+                    cx.notify(Told::Full);
+                }
+            }
+            Do::Release(id) => cx.release(id),
             Do::After(timer, millis) => cx.after(timer, Duration::from_millis(millis)),
             Do::AtUtc(timer, utc) => cx.at_utc(timer, UtcMillis(utc)),
             Do::Refresh => cx.refresh(),
@@ -175,10 +199,13 @@ impl Dialect for Probe {
     }
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: u32, message: Message<'_>) {
+        // What is secret, a dialect keeps to itself.
+        let shown = Self::mask_message(message.topic, message.payload);
+        let shown = shown.unwrap_or_else(|| message.payload.to_vec());
         cx.notify(Told::Message {
             tag,
             topic: message.topic.into(),
-            payload: String::from_utf8_lossy(message.payload).into_owned(),
+            payload: String::from_utf8_lossy(&shown).into_owned(),
             qos: message.qos,
             retain: message.retain,
             duplicate: message.duplicate,
@@ -217,5 +244,27 @@ impl Dialect for Probe {
 
     fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool) {
         cx.notify(Told::Stored(id, ok));
+    }
+
+    fn on_fetched(&mut self, cx: &mut Cx<'_, Self>, id: FetchId, event: FetchEvent) {
+        cx.notify(Told::Fetched(id, event));
+    }
+
+    fn mask_stored(key: &Key, value: &[u8]) -> Option<Vec<u8>> {
+        (key.as_str() == "secret").then(|| value.iter().map(|_| b'*').collect())
+    }
+
+    /// What stands between brackets is secret.
+    fn mask_message(_topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut is_secret = false;
+        let mask = |byte: &u8| {
+            is_secret = match byte {
+                b'[' => true,
+                b']' => false,
+                _ => is_secret,
+            };
+            if is_secret && *byte != b'[' { b'*' } else { *byte }
+        };
+        payload.contains(&b'[').then(|| payload.iter().map(mask).collect())
     }
 }
