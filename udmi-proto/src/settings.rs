@@ -320,10 +320,15 @@ impl Options {
 
     /// How long to hold states back until the first config; none does not hold them back.
     pub(crate) fn config_sync(&self) -> Option<Duration> {
-        match self.config_sync_seconds {
-            0 => Some(Duration::from_secs(10)),
-            seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
-        }
+        config_sync(self.config_sync_seconds)
+    }
+}
+
+/// How long to wait for the first config of a connection: 0 is 10 s, negative does not wait (§1.9).
+pub(crate) fn config_sync(seconds: i64) -> Option<Duration> {
+    match seconds {
+        0 => Some(Duration::from_secs(10)),
+        seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
     }
 }
 

@@ -28,6 +28,11 @@ impl Topics {
         })
     }
 
+    /// What all of them begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The topic of events of some other folder.
     pub(crate) fn events(&self, folder: &str) -> Result<Topic, TopicError> {
         Topic::new(&format!("{}/events/{folder}", self.prefix))

@@ -1,0 +1,219 @@
+//! What a device keeps of its endpoint across restarts (§5.4): where it was sent, and which orders have failed.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use device_link::Stored;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::model::common::Timestamp;
+use crate::redirect::{Connection, StoredConnection};
+
+/// The key of the endpoint; its value holds a password.
+pub(crate) const ENDPOINT: &str = "endpoint";
+/// The key of the orders that have failed.
+pub(crate) const ATTEMPTS: &str = "attempts";
+/// What follows a key under which an unreadable value is kept for people to look at.
+pub(crate) const ASIDE: &str = "_unreadable";
+/// The format this version writes.
+const VERSION: u32 = 1;
+
+/// Where the cloud has sent the device, and where it was before.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Endpoint {
+    pub(crate) connection: Connection,
+    /// Of the order that led there.
+    pub(crate) signature: String,
+    pub(crate) generation: Option<Timestamp>,
+    /// The last endpoint that worked before, if it was another than the configured one.
+    pub(crate) previous: Option<Connection>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEndpoint {
+    version: u32,
+    endpoint: StoredConnection,
+    signature: String,
+    generation: Option<Timestamp>,
+    #[serde(default)]
+    previous: Option<StoredConnection>,
+}
+
+impl Endpoint {
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        bytes(&StoredEndpoint {
+            version: VERSION,
+            endpoint: (&self.connection).into(),
+            signature: self.signature.clone(),
+            generation: self.generation.clone(),
+            previous: self.previous.as_ref().map(StoredConnection::from),
+        })
+    }
+
+    fn open(stored: StoredEndpoint) -> Result<Self, String> {
+        Ok(Self {
+            connection: stored.endpoint.open()?,
+            signature: stored.signature,
+            generation: stored.generation,
+            // One that cannot be used is no worse than none.
+            previous: stored.previous.and_then(|previous| previous.open().ok()),
+        })
+    }
+}
+
+/// An order that has failed: it is not tried again (§11 item 46).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failed {
+    pub(crate) signature: String,
+    /// Why, as the state tells it.
+    pub(crate) message: String,
+    /// When, as the state tells it.
+    pub(crate) timestamp: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredAttempts {
+    version: u32,
+    failed: Vec<Failed>,
+}
+
+/// The stored form of orders that have failed.
+pub(crate) fn attempts_to_bytes(failed: &[Failed]) -> Bytes {
+    bytes(&StoredAttempts { version: VERSION, failed: failed.to_vec() })
+}
+
+fn bytes(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
+}
+
+/// Finds and reads the stored endpoint.
+///
+/// # Errors
+/// Why it cannot be read, without any of its content.
+pub(crate) fn read_endpoint(stored: &[Stored]) -> Result<Option<Endpoint>, String> {
+    let Some(value) = find(stored, ENDPOINT) else { return Ok(None) };
+    Endpoint::open(read(value)?).map(Some)
+}
+
+/// Finds and reads the orders that have failed.
+///
+/// # Errors
+/// Why they cannot be read.
+pub(crate) fn read_attempts(stored: &[Stored]) -> Result<Vec<Failed>, String> {
+    let Some(value) = find(stored, ATTEMPTS) else { return Ok(Vec::new()) };
+    read::<StoredAttempts>(value).map(|attempts| attempts.failed)
+}
+
+/// Finds a stored value.
+pub(crate) fn find<'a>(stored: &'a [Stored], key: &str) -> Option<&'a Bytes> {
+    stored.iter().find(|value| value.key.as_str() == key).map(|value| &value.value)
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    // serde's own text may quote a password.
+    let unreadable = |_| "it is no value of the expected form".to_string();
+    let versioned: Versioned = serde_json::from_slice(value).map_err(unreadable)?;
+    if versioned.version != VERSION {
+        return Err(alloc::format!("expected version {VERSION}, found {}", versioned.version));
+    }
+    serde_json::from_slice(value).map_err(unreadable)
+}
+
+/// What a trace shows in place of a value: of an endpoint all but the passwords, and of one that cannot be read
+/// no more than its version. None shows the value itself.
+pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
+    if key != ENDPOINT && key.strip_suffix(ASIDE) != Some(ENDPOINT) {
+        return None;
+    }
+    match read::<StoredEndpoint>(value) {
+        Ok(mut stored) => {
+            for connection in [Some(&mut stored.endpoint), stored.previous.as_mut()].into_iter().flatten() {
+                connection.mask();
+            }
+            serde_json::to_vec(&stored).ok()
+        }
+        Err(_) => match serde_json::from_slice::<Versioned>(value) {
+            Ok(versioned) if versioned.version != VERSION => serde_json::to_vec(&versioned).ok(),
+            Ok(_) | Err(_) => Some(device_link::MASK.into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use device_link::{Key, Secret};
+
+    use super::*;
+    use crate::settings::{Credentials, Settings};
+
+    fn connection(host: &str) -> Connection {
+        let endpoint =
+            device_link::Endpoint { host: host.into(), port: 8883, transport: device_link::Transport::Tls };
+        let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
+        let password = Secret::new("hunter2".into());
+        settings.credentials = Some(Credentials { username: "u".into(), password });
+        Connection::of(&settings)
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            connection: connection("new"),
+            signature: "abc".into(),
+            generation: Some(Timestamp::EPOCH),
+            previous: Some(connection("old")),
+        }
+    }
+
+    fn stored(key: &str, value: &[u8]) -> [Stored; 1] {
+        [Stored { key: Key::new(key).unwrap(), value: Bytes::copy_from_slice(value) }]
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        assert_eq!(read_endpoint(&stored(ENDPOINT, &endpoint().to_bytes())), Ok(Some(endpoint())));
+        let failed = [Failed { signature: "abc".into(), message: "no".into(), timestamp: Timestamp::EPOCH }];
+        let attempts = read_attempts(&stored(ATTEMPTS, &attempts_to_bytes(&failed)));
+        assert_eq!(attempts.as_deref(), Ok(&failed[..]));
+        assert_eq!(read_endpoint(&[]), Ok(None));
+        assert_eq!(read_attempts(&[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn another_version_and_damage_are_told_without_content() {
+        let newer = br#"{"version":2,"endpoint":"hunter2"}"#;
+        assert_eq!(read_endpoint(&stored(ENDPOINT, newer)), Err("expected version 1, found 2".to_string()));
+        for damaged in [&b"hunter2"[..], br#"{"version":1,"endpoint":"hunter2"}"#, b""] {
+            let error = read_endpoint(&stored(ENDPOINT, damaged)).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_trace_shows_the_endpoint_but_no_password_and_reads_the_mask_alike() {
+        let plain = endpoint().to_bytes();
+        let masked = mask(ENDPOINT, &plain).unwrap();
+        assert!(!String::from_utf8_lossy(&masked).contains("hunter2"));
+        assert_eq!(mask(ENDPOINT, &masked).as_ref(), Some(&masked));
+        let (before, after) = (endpoint(), read_endpoint(&stored(ENDPOINT, &masked)).unwrap().unwrap());
+        assert_eq!((after.signature, after.generation), (before.signature, before.generation));
+        assert_eq!(after.connection.endpoint, before.connection.endpoint);
+        for damaged in [&b"hunter2"[..], br#"{"version":1,"a":"hunter2"}"#, br#"{"version":2,"a":"hunter2"}"#]
+        {
+            let masked = mask(ENDPOINT, damaged).unwrap();
+            assert!(!String::from_utf8_lossy(&masked).contains("hunter2"));
+            assert_eq!(
+                read_endpoint(&stored(ENDPOINT, &masked)),
+                read_endpoint(&stored(ENDPOINT, damaged)),
+                "the same is told of the mask"
+            );
+        }
+        assert_eq!(mask("system", b"{}"), None);
+    }
+}
