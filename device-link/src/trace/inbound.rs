@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use bytes::BytesMut;
 
 use crate::port::ConnId;
-use crate::wire::{self, Packet};
+use crate::wire::{self, Packet, WireError};
 
 /// What stands in place of each byte that nobody is to see.
 const STAR: u8 = b'*';
@@ -128,8 +128,8 @@ impl Inbound {
                 self.ready += total;
                 true
             }
-            Err(_) => {
-                let shown = shown_of_malformed(packet, header);
+            Err(refused) => {
+                let shown = shown_of_malformed(packet, header, refused, self.packet_bytes);
                 self.broken(shown)
             }
         }
@@ -175,15 +175,18 @@ fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// How much of a packet that cannot be read decides about that: all, but for the payload of a PUBLISH.
-fn shown_of_malformed(packet: &[u8], header: usize) -> usize {
-    let body = packet.get(header..).unwrap_or_default();
-    match (packet.first().map(|first| first >> 4), body) {
-        (Some(3), [high, low, ..]) => {
-            let topic = usize::from(*high) << 8 | usize::from(*low);
-            let identifier = if packet.first().is_some_and(|first| first & 0b0110 != 0) { 2 } else { 0 };
-            header + 2 + if topic + identifier + 2 > body.len() { 0 } else { topic + identifier }
+/// How much of a packet that cannot be read has to be shown to be refused for the same reason.
+fn shown_of_malformed(packet: &[u8], header: usize, refused: WireError, packet_bytes: usize) -> usize {
+    let (mut too_little, mut enough) = (header, packet.len());
+    while too_little < enough {
+        let middle = too_little.midpoint(enough);
+        let mut concealed = BytesMut::from(packet);
+        concealed.iter_mut().skip(middle).for_each(|byte| *byte = STAR);
+        if wire::decode(&mut concealed, packet_bytes) == Err(refused) {
+            enough = middle;
+        } else {
+            too_little = middle + 1;
         }
-        (Some(_) | None, _) => packet.len(),
     }
+    enough
 }
