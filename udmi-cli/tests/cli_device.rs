@@ -151,6 +151,35 @@ fn the_cloud_restarts_it_and_it_remembers() {
 }
 
 #[test]
+fn a_restart_in_place_goes_on_with_the_next_count() {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let mut device = place.device(&bench, &["--restart", "exec"]);
+    state(&bench, |state| mode(state) == "active");
+    bench.configure(&config("restart"));
+    state(&bench, |state| mode(state) == "restart");
+    let first = state(&bench, |state| mode(state) == "initial");
+    assert_eq!(first["system"]["operation"]["restart_count"], 2);
+    device.signal("-TERM");
+    assert_eq!(device.exit_code(), Some(0));
+}
+
+#[test]
+fn a_state_folder_has_one_device_at_a_time() {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let mut device = place.device(&bench, &[]);
+    bench.message("state");
+    let mut second = udmi();
+    second.arg("device").arg("--site").arg(place.site()).arg("--state-dir").arg(place.folder().join("state"));
+    let output = second.args(["--device", "AHU-1", "--endpoint", &bench.url()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("another device uses"), "{}", stderr(&output));
+    device.signal("-TERM");
+    assert_eq!(device.exit_code(), Some(0));
+}
+
+#[test]
 fn another_instance_ends_it_for_good() {
     let (bench, place) = (Bench::start(), Place::new());
     let mut config = config("active");

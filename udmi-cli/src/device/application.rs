@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use udmi_host::fetch;
+use udmi_host::key_store::{DeviceKeys, KeyStoreError};
 use udmi_host::metrics::Metrics;
 use udmi_proto::model::events::SystemMetrics;
 use udmi_proto::{Category, Command, Hook, Level, Notice, Outcome, Udmi};
 use udmi_std::driver::Application;
 
+use super::module::Module;
 use super::notices::Notices;
 use crate::plant::{Alarm, Plant, Written};
 
@@ -17,6 +20,11 @@ pub(super) struct PlantApplication {
     pub(super) born: Instant,
     /// The folder whose file system the metrics tell of.
     pub(super) folder: PathBuf,
+    /// Where fetched blobs are.
+    pub(super) staging: PathBuf,
+    pub(super) module: Module,
+    /// What is rotated, if there are any.
+    pub(super) keys: Option<DeviceKeys>,
     pub(super) notices: Notices,
     /// Hands a command to the device.
     pub(super) say: Box<dyn FnMut(Command) + Send>,
@@ -37,12 +45,21 @@ impl Application<Udmi> for PlantApplication {
             }
             Hook::ReadPoints { wanted } => self.read(&wanted.polled, now),
             Hook::Metrics => Outcome::Metrics(self.metrics()),
-            Hook::ProcessBlob { .. }
-            | Hook::ActivateBlob { .. }
-            | Hook::RotateKey
-            | Hook::RestoreKey { .. }
-            | Hook::Lifecycle { .. }
-            | Hook::Command { .. } => Outcome::Unhandled,
+            Hook::ProcessBlob { name, staged, .. } => {
+                self.module.process(&name, &fetch::staged(&self.staging, staged))
+            }
+            Hook::ActivateBlob { name, .. } => self.module.activate(&name),
+            Hook::RotateKey => match self.keys.as_ref().map(DeviceKeys::rotate) {
+                None => Outcome::Unhandled,
+                Some(Ok(made)) => Outcome::KeyMade(made),
+                Some(Err(error)) => failed(&error),
+            },
+            Hook::RestoreKey { backup } => match self.keys.as_ref().map(|keys| keys.restore(&backup)) {
+                None => Outcome::Unhandled,
+                Some(Ok(())) => Outcome::Done,
+                Some(Err(error)) => failed(&error),
+            },
+            Hook::Lifecycle { .. } | Hook::Command { .. } => Outcome::Unhandled,
         }
     }
 
@@ -67,4 +84,8 @@ impl PlantApplication {
             Metrics::measure(&self.folder);
         SystemMetrics { mem_total_mb, mem_free_mb, store_total_mb, store_free_mb, system_load }
     }
+}
+
+fn failed(error: &KeyStoreError) -> Outcome {
+    Outcome::Failed { message: error.to_string() }
 }

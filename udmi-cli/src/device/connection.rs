@@ -1,27 +1,33 @@
 //! Where the device connects, and as whom: flags go before the site model.
 
-use std::fs;
-use std::path::PathBuf;
-
 use device_link::{Endpoint, Transport};
-use udmi_host::keys::Password;
+use udmi_host::key_store::DeviceKeys;
 use udmi_host::site::{Connection, Device, ProjectSpec, SiteModel, TlsFiles, settings};
-use udmi_host::tls::TlsConfig;
+use udmi_host::tls::{TlsConfig, TlsSettings, Trust};
 use udmi_proto::Settings;
 
-use super::Arguments;
-use crate::output::Failure;
+use super::authentication::{self, Authentication};
+use super::{Arguments, module};
+use crate::output::{Failure, Output};
 
 /// What the device is and where it connects.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) settings: Settings,
-    /// Ready to use, if the endpoint wants TLS.
-    pub(super) tls: Option<TlsConfig>,
+    /// Trust and client certificate, for endpoints that want TLS, if they are other than usual.
+    pub(super) tls: Option<TlsSettings>,
+    /// What signs and is rotated, if there are any.
+    pub(super) keys: Option<DeviceKeys>,
 }
 
 /// Puts site model and flags together, and reads the files that are needed to connect.
-pub(super) fn plan(arguments: &Arguments, site: &SiteModel, device: &Device) -> Result<Plan, Failure> {
+pub(super) fn plan(
+    arguments: &Arguments,
+    site: &SiteModel,
+    device: &Device,
+    output: &Output,
+) -> Result<Plan, Failure> {
+    let keys = authentication::keys(arguments, device, output)?;
     let mut connection = match &arguments.endpoint {
         None => of_site(site, device)?,
         Some(endpoint) => to_endpoint(endpoint, arguments, site, device),
@@ -32,21 +38,24 @@ pub(super) fn plan(arguments: &Arguments, site: &SiteModel, device: &Device) -> 
             Connection { client_id: local.client_id, topic_prefix: local.topic_prefix, ..connection };
     }
     apply_flags(&mut connection, arguments)?;
+    authentication::apply(&mut connection, arguments, device, keys.as_ref())?;
     let mut settings = settings(device, &connection);
     if let Some(serial) = &arguments.serial {
         settings.identity.serial_no.clone_from(serial);
     }
+    settings.options.redirects = !arguments.no_redirect;
+    settings.options.blobs = vec![module::NAME.to_owned()];
     settings.check().map_err(Failure::usage)?;
-    Ok(Plan { settings, tls: connection.tls.as_ref().map(tls).transpose()? })
+    let tls = tls(&connection, arguments, site, keys.as_ref())?;
+    Ok(Plan { settings, tls, keys })
 }
 
 fn of_site(site: &SiteModel, device: &Device) -> Result<Connection, Failure> {
     let endpoint = site.endpoint(device, &ProjectSpec::default()).map_err(|error| {
-        Failure::usage(&error).hint("--endpoint mqtt://127.0.0.1:1883 connects to a plain broker instead")
+        let failure = Failure::usage(&error);
+        failure.hint("--endpoint mqtt://127.0.0.1:1883 connects to a plain broker; --make-keys makes keys")
     })?;
-    Connection::try_from(endpoint).map_err(|error| {
-        Failure::usage(error).hint("say --endpoint, and --username with --password-file if it wants them")
-    })
+    Ok(endpoint.into())
 }
 
 /// A broker of the user's own. Keys and certificates of the site model go with it only under TLS: a plain
@@ -57,12 +66,11 @@ fn to_endpoint(endpoint: &Endpoint, arguments: &Arguments, site: &SiteModel, dev
     if endpoint.transport == Transport::Tcp {
         return connection;
     }
-    let own =
-        site.endpoint(device, &ProjectSpec::default()).ok().and_then(|own| Connection::try_from(own).ok());
+    let own = site.endpoint(device, &ProjectSpec::default()).ok().map(Connection::from);
     match own {
         Some(own) => {
             connection.tls = Some(own.tls.unwrap_or_default());
-            connection.credentials = own.credentials;
+            connection.proof = own.proof;
             connection.config_sync_sec = own.config_sync_sec;
         }
         None => connection.tls = Some(TlsFiles::default()),
@@ -77,36 +85,44 @@ fn apply_flags(connection: &mut Connection, arguments: &Arguments) -> Result<(),
     if let Some(prefix) = &arguments.topic_prefix {
         connection.topic_prefix.clone_from(prefix);
     }
-    if let Some(username) = &arguments.username {
-        connection.credentials = Some((username.clone(), password(arguments)?));
-    }
     let wants_tls = arguments.ca.is_some() || arguments.cert.is_some();
-    match &mut connection.tls {
-        None if wants_tls => {
-            return Err(Failure::usage("certificates are of use with TLS only").hint("say mqtts://"));
-        }
-        None => {}
-        Some(tls) => {
-            tls.authority = arguments.ca.clone().or(tls.authority.take());
-            let given: Option<(PathBuf, PathBuf)> = arguments.cert.clone().zip(arguments.key.clone());
-            tls.identity = given.or(tls.identity.take());
-        }
+    if connection.tls.is_none() && wants_tls {
+        return Err(Failure::usage("certificates are of use with TLS only").hint("say mqtts://"));
+    }
+    if let Some(tls) = &mut connection.tls {
+        tls.authority = arguments.ca.clone().or(tls.authority.take());
+        tls.identity = arguments.cert.clone().zip(arguments.key.clone()).or(tls.identity.take());
     }
     Ok(())
 }
 
-fn password(arguments: &Arguments) -> Result<Password, Failure> {
-    let Some(path) = &arguments.password_file else {
-        return Ok(Password::new(arguments.password.clone().unwrap_or_default()));
+/// Trust and client certificate. A plain endpoint has them as well, for where it may be redirected to.
+fn tls(
+    connection: &Connection,
+    arguments: &Arguments,
+    site: &SiteModel,
+    keys: Option<&DeviceKeys>,
+) -> Result<Option<TlsSettings>, Failure> {
+    let files = match &connection.tls {
+        Some(tls) => tls.clone(),
+        None => {
+            let authority = Some(site.folder().join("reflector/ca.crt")).filter(|path| path.exists());
+            TlsFiles { authority, ..TlsFiles::default() }
+        }
     };
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    Ok(Password::new(text.lines().next().unwrap_or_default()))
-}
-
-fn tls(files: &TlsFiles) -> Result<TlsConfig, Failure> {
-    let settings = files.settings().map_err(Failure::usage)?;
-    TlsConfig::new(&settings).map_err(Failure::usage)
+    let mut settings = files.settings().map_err(Failure::usage)?;
+    let own =
+        connection.tls.is_none() || arguments.auth == Authentication::Mtls || settings.identity.is_some();
+    if own && arguments.auth != Authentication::None {
+        // A rotation changes this one.
+        settings.identity = keys.and_then(DeviceKeys::tls_identity).or(settings.identity);
+    }
+    let usual = matches!(settings.trust, Trust::System) && settings.identity.is_none();
+    if usual && connection.tls.is_none() {
+        return Ok(None);
+    }
+    TlsConfig::new(&settings).map_err(Failure::usage)?;
+    Ok(Some(settings))
 }
 
 #[cfg(test)]
@@ -114,6 +130,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::output::Colour;
     use crate::sample;
 
     #[derive(Debug, clap::Parser)]
@@ -130,7 +147,7 @@ mod tests {
         let arguments = Line::try_parse_from(line).unwrap().arguments;
         let site = SiteModel::open(folder.path()).unwrap();
         let device = site.device(sample::DEVICE).unwrap();
-        plan(&arguments, &site, &device).map(|plan| plan.settings)
+        plan(&arguments, &site, &device, &Output::new(Colour::Never, false, true)).map(|plan| plan.settings)
     }
 
     #[test]
@@ -159,7 +176,7 @@ mod tests {
     fn a_password_file_counts_up_to_its_first_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
-        fs::write(&file, "s3cret \r\nnotes\n").unwrap();
+        std::fs::write(&file, "s3cret \r\nnotes\n").unwrap();
         let flags = ["--endpoint", "mqtt://h", "--username", "u", "--password-file", file.to_str().unwrap()];
         let credentials = planned(&flags).unwrap().credentials.unwrap();
         assert_eq!(credentials.password.expose(), "s3cret ");
@@ -175,5 +192,48 @@ mod tests {
     fn a_prefix_with_wildcards_is_refused() {
         let failure = planned(&["--endpoint", "mqtt://h", "--topic-prefix", "/r/+/d/AHU-1"]).unwrap_err();
         assert!(failure.to_string().contains("topic prefix"), "{failure}");
+    }
+
+    const PLAIN: [&str; 2] = ["--endpoint", "mqtt://127.0.0.1:1884"];
+
+    #[test]
+    fn a_made_key_gives_the_password_of_the_local_broker() {
+        let wanted = [&PLAIN[..], &["--auth", "basic", "--make-keys"]].concat();
+        let credentials = planned(&wanted).unwrap().credentials.unwrap();
+        assert_eq!(credentials.username, "/r/ZZ-DEM-SITE1/d/AHU-1");
+        assert_eq!(credentials.password.expose().len(), 8);
+        assert_eq!(planned(&["--make-keys"]).unwrap().credentials.unwrap().username, credentials.username);
+    }
+
+    #[test]
+    fn tokens_are_of_the_keys_kind_and_for_whom_is_said() {
+        let wanted = [&PLAIN[..], &["--auth", "jwt", "--make-keys", "--audience", "me"]].concat();
+        let token = planned(&wanted).unwrap().token.unwrap();
+        assert_eq!((token.algorithm.name(), token.audience.as_str()), ("ES256", "me"));
+        let client = ["--auth", "jwt", "--make-keys", "--client-id", "projects/p/locations/l"];
+        assert_eq!(planned(&[&PLAIN[..], &client].concat()).unwrap().token.unwrap().audience, "p");
+        let unsaid = planned(&[&PLAIN[..], &["--auth", "jwt", "--make-keys"]].concat()).unwrap_err();
+        assert_eq!(unsaid.to_string(), "for whom the tokens are is not said");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        for (wanted, missing) in [
+            ("basic", "a password wants --username"),
+            ("jwt", "signed tokens want a private key"),
+            ("mtls", "certificates are of use with TLS only"),
+        ] {
+            let failure = planned(&[&PLAIN[..], &["--auth", wanted]].concat()).unwrap_err();
+            assert!(failure.to_string().starts_with(missing), "{failure}");
+        }
+        let failure = planned(&["--endpoint", "mqtts://h", "--auth", "mtls"]).unwrap_err();
+        assert!(failure.to_string().starts_with("a client certificate is missing"), "{failure}");
+    }
+
+    #[test]
+    fn redirects_and_the_modules_blob_are_taken_unless_they_are_not_wanted() {
+        let options = planned(&PLAIN).unwrap().options;
+        assert!(options.redirects && options.blobs == ["system"]);
+        assert!(!planned(&[&PLAIN[..], &["--no-redirect"]].concat()).unwrap().options.redirects);
     }
 }

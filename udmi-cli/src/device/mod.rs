@@ -1,36 +1,46 @@
 //! `udmi device`: a simulated device of a site model.
 
 mod application;
+mod authentication;
 mod connection;
+mod lock;
+mod module;
 mod notices;
+mod restart;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use device_link::Endpoint;
+use device_link::{Endpoint, ExitReason};
 use udmi_host::site::{Device, DeviceClass, SiteModel};
 use udmi_proto::exit_code;
 
 use crate::cloud;
 use crate::output::{Failure, Output};
+use authentication::Authentication;
+use lock::Lock;
 
 const AFTER_HELP: &str = "\
 The device's points come from the site model: numbers wander within baseline and tolerance, switches change
 rarely, and a value set by the cloud is shown as `updating` for --write-seconds before it is in force.
-What the device remembers (its restart count) is kept in --state-dir.
+What the device remembers (its restart count, where it was redirected to, the software it has) is kept in
+--state-dir, which one device at a time uses. Its software is the blob `system`; see `udmi blob --help`. The
+cloud's command `rotate_key` makes it a new key.
 
 Examples:
   udmi device --site site --device AHU-1                      as the site model says
   udmi device --site site --device AHU-1 --endpoint mqtt://127.0.0.1:1883
                                                               at a plain broker, without credentials
+  udmi device --site site --device AHU-1 --endpoint mqtts://broker.example --auth jwt --audience project --make-keys
+                                                              with a key of its own, by signed tokens
 
 Exit codes:
   0    stopped by Ctrl-C, SIGTERM or the cloud (mode `shutdown`)
   1    the device could not start
   2    the command line or the site model cannot be used
-  192  the cloud wants a restart: start it again
+  192  the cloud wants a restart: start it again (not with --restart exec)
   193  the cloud wants it to stay stopped, or another instance has taken over";
 
 /// Run a simulated device of a site model
@@ -70,9 +80,24 @@ pub(crate) struct Arguments {
     /// The client certificate
     #[arg(long, requires = "key", value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// The client certificate's private key
-    #[arg(long, requires = "cert", value_name = "FILE")]
+    /// The private key, for the client certificate and for tokens; without, that of the site model
+    #[arg(long, value_name = "FILE", conflicts_with = "make_keys")]
     key: Option<PathBuf>,
+    /// What it proves itself with: auto (what endpoint and keys lead to), none, basic, mtls or jwt
+    #[arg(long, value_enum, default_value_t, value_name = "WAY", hide_possible_values = true)]
+    auth: Authentication,
+    /// For whom signed tokens are; without, as the endpoint or the client id says
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+    /// Make a key and a certificate in the site model if the device has none
+    #[arg(long)]
+    make_keys: bool,
+    /// Do not follow to other brokers
+    #[arg(long)]
+    no_redirect: bool,
+    /// When the cloud wants a restart: exit (with 192) or exec (start again in place)
+    #[arg(long, value_enum, default_value_t, value_name = "WAY", hide_possible_values = true)]
+    restart: Restart,
     /// The serial number; without, that of the site model
     #[arg(long, value_name = "NUMBER")]
     serial: Option<String>,
@@ -106,6 +131,16 @@ enum Runtime {
     Bare,
 }
 
+/// What a restart is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Restart {
+    /// The process ends with 192, for whoever started it to start it again
+    #[default]
+    Exit,
+    /// The process becomes a new one with the same arguments
+    Exec,
+}
+
 /// Runs the device until it is stopped, or the cloud stops it.
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let site = SiteModel::open(&arguments.site).map_err(|error| {
@@ -113,9 +148,12 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     })?;
     let device = find(&site, arguments.device.as_deref())?;
     explain_class(&site, &device, output)?;
-    let plan = connection::plan(&arguments, &site, &device)?;
+    let store = arguments.state_dir.clone().unwrap_or_else(|| state_folder(&site, &device));
+    let lock = Lock::take(&store)?;
+    let plan = connection::plan(&arguments, &site, &device, output)?;
+    let restart = arguments.restart;
     let run = run::Run {
-        store: arguments.state_dir.unwrap_or_else(|| state_folder(&site, &device)),
+        store,
         plan,
         pointset: device.metadata.pointset,
         write: Duration::from_secs_f64(arguments.write_seconds),
@@ -127,6 +165,10 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
         Runtime::Std => run.on_threads(output)?,
         Runtime::Bare => run.on_a_bare_socket(output)?,
     };
+    drop(lock);
+    if reason == ExitReason::Restart && restart == Restart::Exec {
+        return Err(restart::in_place());
+    }
     Ok(ExitCode::from(exit_code(reason)))
 }
 

@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use udmi_host::store::{FileStore, Store as _};
+use udmi_host::tls::TlsConfig;
 use udmi_proto::model::metadata::Pointset;
 use udmi_proto::{Command, Settings, Source, Udmi};
 use udmi_std::bare::Bare;
@@ -22,6 +23,7 @@ use udmi_std::driver::{Driver, Link, TraceOutput};
 
 use super::application::PlantApplication;
 use super::connection::Plan;
+use super::module::Module;
 use super::notices::Notices;
 use crate::output::{Failure, Output};
 use crate::plant::Plant;
@@ -30,6 +32,10 @@ use crate::plant::Plant;
 const LOOK_AROUND: Duration = Duration::from_millis(250);
 /// The plant is a little ahead of what the state says, so that a value that is `applied` can be read.
 const AHEAD: f64 = 0.9;
+/// Where blobs are fetched to, within the state folder.
+const STAGING: &str = "staging";
+/// Where the simulated software is, within the state folder.
+const SOFTWARE: &str = "software";
 /// From then on a second signal ends the process at once.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// The exit code of a process that a second signal ends.
@@ -123,6 +129,9 @@ impl Run {
         let application = PlantApplication {
             plant: Plant::new(self.pointset.as_ref(), seed, self.write.mul_f64(AHEAD)),
             born: Instant::now(),
+            staging: self.store.join(STAGING),
+            module: Module::new(self.store.join(SOFTWARE)),
+            keys: self.plan.keys.clone(),
             folder: self.store,
             notices: Notices::new(output, settings.endpoint.to_string()),
             say,
@@ -131,7 +140,7 @@ impl Run {
         let dialect = Udmi::new(settings).map_err(Failure::usage)?;
         let mut driver = Driver::new(dialect, application);
         driver.store = Box::new(store);
-        driver.tls = self.plan.tls;
+        driver.tls = self.plan.tls.as_ref().map(TlsConfig::new).transpose().map_err(Failure::usage)?;
         driver.seed = seed;
         driver.trace = trace;
         Ok(driver)

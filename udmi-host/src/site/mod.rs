@@ -21,7 +21,7 @@ pub use device::{DeviceClass, GeneratedConfig};
 pub use endpoint::{Credential, DEFAULT_PORT, Endpoint, TlsFiles, TokenAlgorithm};
 pub use execution::{ProjectSpec, Provider};
 pub use json::{MAX_SITE_FILE_BYTES, SiteError};
-pub use settings::{Connection, WantsToken, point_model, settings};
+pub use settings::{Connection, Proof, point_model, settings, token};
 
 use execution::Execution;
 use json::Node;

@@ -1,17 +1,22 @@
 //! What a site model makes of the settings of a device: identity, points, addresses and connection.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use udmi_proto::model::metadata::{Metadata, PointsetPoint, ValueType};
 use udmi_proto::{
-    Credentials, Endpoint as Broker, Identity, PointModel, Secret, Settings, Source, Transport, ValueKind,
+    Algorithm, Credentials, Endpoint as Broker, Identity, PointModel, Secret, Settings, Source,
+    TokenSettings, Transport, ValueKind,
 };
 
-use super::{Credential, Device, Endpoint, SiteModel, TlsFiles};
+use super::{Credential, Device, Endpoint, SiteModel, TlsFiles, TokenAlgorithm};
 use crate::keys::Password;
 
-/// Where and as whom a device connects, with a password or with nothing.
+/// What brokers that take tokens want as user name.
+const TOKEN_USERNAME: &str = "unused";
+/// From issue to expiry of a token (§1.8).
+const TOKEN_SECONDS: u32 = 3600;
+
+/// Where and as whom a device connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Host name or address of the broker.
@@ -24,38 +29,62 @@ pub struct Connection {
     pub client_id: String,
     /// What stands before `/state`, `/events/…` and `/config` in the device's topics.
     pub topic_prefix: String,
-    /// User name and password, if the broker wants them.
-    pub credentials: Option<(String, Password)>,
+    /// What the device proves itself with, beside a client certificate.
+    pub proof: Proof,
     /// Seconds to wait for the first config: 0 is the default wait, negative is none.
     pub config_sync_sec: i64,
 }
 
-/// The endpoint wants a signed token, which is no [`Connection`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WantsToken;
-
-impl fmt::Display for WantsToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the broker of this site wants signed tokens, not passwords")
-    }
+/// What a device proves itself with, beside a client certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// User name and password.
+    Password(String, Password),
+    /// Signed tokens (§1.8), for which the device needs a key of the algorithm's kind.
+    Token(TokenSettings),
 }
 
-impl std::error::Error for WantsToken {}
-
-impl TryFrom<Endpoint> for Connection {
-    type Error = WantsToken;
-
-    fn try_from(endpoint: Endpoint) -> Result<Self, WantsToken> {
-        let Credential::Password(password) = endpoint.credential else { return Err(WantsToken) };
-        Ok(Self {
+impl From<Endpoint> for Connection {
+    fn from(endpoint: Endpoint) -> Self {
+        let proof = match endpoint.credential {
+            Credential::Password(password) => Proof::Password(endpoint.username, password),
+            Credential::Token { audience, algorithm, key: _ } => {
+                let token =
+                    TokenSettings { username: endpoint.username, ..token(algorithm.into(), audience) };
+                Proof::Token(token)
+            }
+        };
+        Self {
             host: endpoint.host,
             port: endpoint.port,
             tls: endpoint.tls,
             client_id: endpoint.client_id,
             topic_prefix: endpoint.topic_prefix,
-            credentials: Some((endpoint.username, password)),
+            proof,
             config_sync_sec: endpoint.config_sync_sec,
-        })
+        }
+    }
+}
+
+impl From<TokenAlgorithm> for Algorithm {
+    fn from(algorithm: TokenAlgorithm) -> Self {
+        match algorithm {
+            TokenAlgorithm::Rs256 => Self::Rs256,
+            TokenAlgorithm::Es256 => Self::Es256,
+        }
+    }
+}
+
+/// Tokens that live for an hour, with the user name that brokers of tokens are used to (§1.8).
+pub fn token(algorithm: Algorithm, audience: String) -> TokenSettings {
+    TokenSettings {
+        algorithm,
+        audience,
+        username: TOKEN_USERNAME.to_owned(),
+        lifetime_seconds: TOKEN_SECONDS,
     }
 }
 
@@ -82,7 +111,7 @@ impl SiteModel {
             tls: None,
             client_id: prefix.clone(),
             topic_prefix: prefix,
-            credentials: None,
+            proof: Proof::Nothing,
             config_sync_sec: 0,
         }
     }
@@ -93,10 +122,14 @@ pub fn settings(device: &Device, connection: &Connection) -> Settings {
     let transport = if connection.tls.is_some() { Transport::Tls } else { Transport::Tcp };
     let endpoint = Broker { host: connection.host.clone(), port: connection.port, transport };
     let mut settings = Settings::new(&device.id, endpoint, &connection.client_id, &connection.topic_prefix);
-    settings.credentials = connection.credentials.as_ref().map(|(username, password)| Credentials {
-        username: username.clone(),
-        password: Secret::new(password.expose().to_owned()),
-    });
+    match &connection.proof {
+        Proof::Nothing => {}
+        Proof::Password(username, password) => {
+            let (username, password) = (username.clone(), Secret::new(password.expose().to_owned()));
+            settings.credentials = Some(Credentials { username, password });
+        }
+        Proof::Token(token) => settings.token = Some(token.clone()),
+    }
     settings.identity = identity(device);
     settings.points = points(&device.metadata);
     settings.families = families(&device.metadata);
@@ -200,6 +233,27 @@ mod tests {
 
     fn kind(point: serde_json::Value) -> Option<ValueKind> {
         value_kind(&serde_json::from_value(point).unwrap())
+    }
+
+    #[test]
+    fn an_endpoint_of_tokens_leads_to_settings_of_tokens() {
+        let endpoint = Endpoint {
+            host: "mqtt.example".into(),
+            port: 8883,
+            tls: Some(TlsFiles::default()),
+            client_id: "projects/p/locations/r/registries/REG/devices/AHU-1".into(),
+            topic_prefix: "/devices/AHU-1".into(),
+            username: "unused".into(),
+            credential: Credential::Token {
+                audience: "p".into(),
+                algorithm: TokenAlgorithm::Rs256,
+                key: "rsa_private.pkcs8".into(),
+            },
+            config_sync_sec: 0,
+            no_config_ack: false,
+        };
+        let connection = Connection::from(endpoint);
+        assert_eq!(connection.proof, Proof::Token(token(Algorithm::Rs256, "p".into())));
     }
 
     #[test]
