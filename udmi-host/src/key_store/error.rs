@@ -27,6 +27,8 @@ pub enum KeyStoreError {
     Key(KeyError),
     /// A certificate file is none, or too large.
     NotACertificate(PathBuf),
+    /// There is a certificate, but not the key that it is for.
+    CertificateWithoutKey(PathBuf),
     /// The key is of another kind than the store's files.
     Family(KeyKind),
     /// The text cannot name a backup.
@@ -56,6 +58,9 @@ impl fmt::Display for KeyStoreError {
             Self::Io { what, path, error } => write!(f, "{what} {}: {error}", path.display()),
             Self::Key(error) => error.fmt(f),
             Self::NotACertificate(path) => write!(f, "{} holds no certificate", path.display()),
+            Self::CertificateWithoutKey(path) => {
+                write!(f, "there is a certificate in {}, but no key for it", path.display())
+            }
             Self::Family(kind) => write!(f, "a key of kind {kind:?} does not go into these files"),
             Self::BackupName => f.write_str("the name of a backup is 1 to 64 letters, digits and hyphens"),
             Self::BackupTaken(name) => write!(f, "there is a backup {name} already"),

@@ -10,11 +10,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::{KeyPair, KeyStore, KeyStoreError, MAX_BACKUPS, is_backup_name};
 use crate::certificate::CertificateInfo;
 use crate::keys::{KeyError, KeyKind, KeyProblem, Password, PrivateKey, pem};
 use crate::tls::MAX_CERTIFICATE_FILE_BYTES;
-use files::{Access, failed, read_text, remove, replace, sync_folder};
+use files::{Access, failed, read_text, remove, replace, replace_unsynced, sync_folder, temporary};
 
 const BACKUP_FOLDER: &str = "key_backups";
 const BACKUP_SUFFIX: &str = ".pem";
@@ -69,6 +71,7 @@ impl FileKeyStore {
         files::create_folder(&folder)?;
         let store = Self { folder, family, passphrase: None };
         let _lock = store.lock()?;
+        store.clear()?;
         store.finish()?;
         Ok(store)
     }
@@ -136,6 +139,13 @@ impl FileKeyStore {
         Ok(folder.lock().is_ok().then_some(folder))
     }
 
+    /// Removes what a crash in the middle of writing a file left: it may be half of a key.
+    fn clear(&self) -> Result<(), KeyStoreError> {
+        let files = ["_private.pkcs8", "_private.pem", "_public.pem", "_private.crt"];
+        let files = files.map(|suffix| self.file(suffix));
+        files.iter().chain([&self.pending()]).try_for_each(|path| remove(&temporary(path)))
+    }
+
     /// Brings the files up to date from an interrupted change.
     fn finish(&self) -> Result<(), KeyStoreError> {
         let pending = self.pending();
@@ -149,15 +159,17 @@ impl FileKeyStore {
     /// Writes every file of a pair, each as a whole.
     fn spread(&self, pair: &KeyPair) -> Result<(), KeyStoreError> {
         let key = &pair.key;
-        replace(&self.file("_private.pkcs8"), key.pkcs8_der(), Access::Owner)?;
-        replace(&self.private_pem(), key.to_pem().as_bytes(), Access::Owner)?;
+        replace_unsynced(&self.file("_private.pkcs8"), key.pkcs8_der(), Access::Owner)?;
+        replace_unsynced(&self.private_pem(), key.to_pem().as_bytes(), Access::Owner)?;
         match key.public_key() {
-            Some(public) => replace(&self.public_pem(), public.to_pem().as_bytes(), Access::Everybody)?,
+            Some(public) => {
+                replace_unsynced(&self.public_pem(), public.to_pem().as_bytes(), Access::Everybody)?
+            }
             None => remove(&self.public_pem())?,
         }
         match &pair.certificate {
             Some(certificate) => {
-                replace(&self.certificate_file(), certificate.as_bytes(), Access::Everybody)?;
+                replace_unsynced(&self.certificate_file(), certificate.as_bytes(), Access::Everybody)?;
             }
             None => remove(&self.certificate_file())?,
         }
@@ -166,9 +178,12 @@ impl FileKeyStore {
 
     /// The pair that the files hold.
     fn read(&self) -> Result<Option<KeyPair>, KeyStoreError> {
-        let Some(path) = self.key_file() else { return Ok(None) };
-        let key = PrivateKey::load(&path, self.passphrase.as_ref()).map_err(KeyStoreError::Key)?;
         let path = self.certificate_file();
+        let Some(key) = self.key_file() else {
+            // A new key would replace it.
+            return if path.exists() { Err(KeyStoreError::CertificateWithoutKey(path)) } else { Ok(None) };
+        };
+        let key = PrivateKey::load(&key, self.passphrase.as_ref()).map_err(KeyStoreError::Key)?;
         let certificate = match read_text(&path, MAX_CERTIFICATE_FILE_BYTES) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -257,10 +272,10 @@ fn backups_in(folder: &Path) -> Result<Vec<String>, KeyStoreError> {
 }
 
 /// Key and certificate in one PEM text.
-fn bundle(pair: &KeyPair) -> zeroize::Zeroizing<Vec<u8>> {
+fn bundle(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
     let key = pair.key.to_pem();
     let certificate = pair.certificate.as_deref().unwrap_or_default();
-    let mut text = zeroize::Zeroizing::new(Vec::with_capacity(key.len() + certificate.len()));
+    let mut text = Zeroizing::new(Vec::with_capacity(key.len() + certificate.len()));
     text.extend_from_slice(key.as_bytes());
     text.extend_from_slice(certificate.as_bytes());
     text
@@ -269,7 +284,7 @@ fn bundle(pair: &KeyPair) -> zeroize::Zeroizing<Vec<u8>> {
 fn read_bundle(path: &Path) -> Result<KeyPair, KeyStoreError> {
     let unusable = |problem| KeyStoreError::Key(KeyError { path: path.to_owned(), problem });
     let text = read_text(path, MAX_CERTIFICATE_FILE_BYTES).map_err(failed("cannot read", path))?;
-    let text = zeroize::Zeroizing::new(text);
+    let text = Zeroizing::new(text);
     let key = PrivateKey::from_bytes(text.as_bytes(), None).map_err(unusable)?;
     let certificates = pem::sections(&text).into_iter().filter(|section| section.label == "CERTIFICATE");
     let mut certificate = None;

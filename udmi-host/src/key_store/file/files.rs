@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::key_store::KeyStoreError;
 
@@ -27,15 +27,25 @@ impl Access {
 
 /// Writes a temporary file, syncs it, renames it over `path`, and syncs the folder.
 pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), KeyStoreError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    replace_unsynced(path, content, access)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// The same without syncing the folder: after a crash the old content may be back.
+pub(super) fn replace_unsynced(path: &Path, content: &[u8], access: Access) -> Result<(), KeyStoreError> {
+    let temporary = temporary(path);
     let written = write_new(&temporary, content, access).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
+    written.map_err(|error| {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
-        return Err(failed("cannot write", path)(error));
-    }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+        failed("cannot write", path)(error)
+    })
+}
+
+/// Where the content of `path` is written before it takes its place.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
 }
 
 /// Removes a file, if it is there, and syncs the folder.
