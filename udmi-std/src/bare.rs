@@ -1,21 +1,33 @@
 //! The same node without threads: one non-blocking socket, driven by the caller's own loop.
 //!
 //! [`Bare::turn`] sleeps until something happens or the given time is over, and handles it. Hooks and notices are
-//! calls from within, the store is written in place. What blocks, blocks the caller: resolving a name, and
-//! connecting (10 s at most).
+//! calls from within, the store is written and tokens are signed in place. What blocks, blocks the caller:
+//! resolving a name, and connecting (10 s at most).
+//!
+//! Fetching is the exception: a download lasts too long to block for, so each has a thread of its own while it
+//! runs. It waits whenever the loop has not yet taken what it brought, and everything it brings comes in through
+//! [`Bare::turn`]. A device that fetches nothing has no thread.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, HookId, Key, Node, StoreId};
+use device_link::{
+    Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, FetchError, FetchEvent, FetchId, HookId, Key,
+    Node, Request, Secret, SignError, SignId, SignRequest, StoreId,
+};
 use udmi_host::store::Store;
 
 use crate::clock::Clock;
 use crate::connection::Dialed;
 use crate::dial::Dialer;
-use crate::driver::{Application, Driver, DriverError, Observer, TraceOutput, named};
+use crate::driver::{Application, Driver, DriverError, Observer, Signer, TraceOutput, named};
 use crate::engine::{Engine, World};
+use crate::fetching::{Fetches, is_last};
+use crate::inbox::Inbox;
+use crate::threads::sign;
 use crate::trace::Trace;
 
 /// A node that runs while [`Bare::turn`] is called.
@@ -28,15 +40,17 @@ impl<D: Dialect + 'static> Bare<D> {
     /// Reads the store, boots the node and performs its first actions, connecting among them.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read, or the operating system gives no descriptor.
     pub fn start(driver: Driver<D>) -> Result<Self, DriverError> {
-        let Driver { dialect, application, observer, mut store, tls, seed, limits, commands_max: _, trace } =
+        let Driver { dialect, application, observer, mut store, tls, tls_source, signer, fetcher, .. } =
             driver;
         let stored = named(store.load_all().map_err(DriverError::Store)?);
         let mut clock = Clock::new();
-        let boot = Boot { now: clock.now(), seed, stored, limits };
-        let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
-        let mut world = Inline { application, observer, store, dialer: Dialer::new(tls) };
+        let boot = Boot { now: clock.now(), seed: driver.seed, stored, limits: driver.limits };
+        let trace = driver.trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
+        let fetched = Arc::new(Inbox::new(0).map_err(DriverError::Host)?);
+        let (dialer, fetches) = (Dialer::new(tls, tls_source), Fetches::new(fetcher));
+        let mut world = Inline { application, observer, store, dialer, signer, fetches, fetched };
         let engine = Engine::start(boot, clock, dialect, trace, &mut world);
         Ok(Self { engine, world })
     }
@@ -53,10 +67,26 @@ impl<D: Dialect + 'static> Bare<D> {
         if let Some(reason) = self.engine.is_over() {
             return Some(reason);
         }
-        let ready = self.engine.wait(None, at_most);
+        let fetched = self.world.fetched.clone();
+        let at_most = if fetched.may_sleep(0) { at_most } else { Duration::ZERO };
+        let ready = self.engine.wait(Some(fetched.waker()), at_most);
+        if ready.woken {
+            fetched.silence();
+        }
         self.engine.proceed(ready, &mut self.world);
+        self.take_fetched(&fetched);
         self.engine.flush(&mut self.world);
         self.engine.is_over()
+    }
+
+    fn take_fetched(&mut self, fetched: &FetchedInbox) {
+        let mut answers = VecDeque::new();
+        fetched.take(0, &mut VecDeque::new(), &mut answers);
+        for (id, event) in answers {
+            let last = is_last(&event);
+            self.engine.handle(Event::Fetched { id, event }, &mut self.world);
+            self.world.fetches.taken(id, last);
+        }
     }
 
     /// The node, to look at.
@@ -71,11 +101,17 @@ impl<D: Dialect> fmt::Debug for Bare<D> {
     }
 }
 
+/// Has no commands: the caller hands those in itself.
+type FetchedInbox = Inbox<(), (FetchId, FetchEvent)>;
+
 struct Inline<D: Dialect> {
     application: Box<dyn Application<D>>,
     observer: Option<Observer<D>>,
     store: Box<dyn Store + Send>,
     dialer: Dialer,
+    signer: Option<Signer>,
+    fetches: Fetches,
+    fetched: Arc<FetchedInbox>,
 }
 
 impl<D: Dialect + 'static> World<D> for Inline<D> {
@@ -85,6 +121,19 @@ impl<D: Dialect + 'static> World<D> for Inline<D> {
 
     fn store(&mut self, _id: StoreId, key: Key, value: Option<Bytes>) -> Option<bool> {
         Some(self.store.save(key.as_str(), value.as_deref()).is_ok())
+    }
+
+    fn sign(&mut self, _id: SignId, request: SignRequest) -> Option<Result<Secret<String>, SignError>> {
+        Some(sign(&mut self.signer, &request))
+    }
+
+    fn fetch(&mut self, id: FetchId, request: Request) -> Option<FetchError> {
+        let fetched = self.fetched.clone();
+        self.fetches.begin(id, request, move |event| fetched.answer((id, event)))
+    }
+
+    fn release(&mut self, id: FetchId) {
+        self.fetches.release(id);
     }
 
     fn ask(&mut self, _id: HookId, hook: D::Hook) -> Option<D::Outcome> {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use udmi_host::fetch::staged;
+use udmi_host::key_store::DeviceKeys;
 use udmi_host::metrics::Metrics;
 use udmi_proto::model::events::SystemMetrics;
 use udmi_proto::{Hook, Lifecycle, Notice, Outcome, Reading, Udmi, Value, Wanted};
 
+use crate::blob::{Blob, BlobError, Redirect, processed};
 use crate::driver::Application;
 use crate::reading::{CommandError, WriteError};
 
@@ -21,6 +24,10 @@ type Compute = Box<dyn FnMut(&BTreeMap<String, Value>) -> Option<Reading> + Send
 type OnCommand = Box<dyn FnMut(&str, &str) -> Result<(), CommandError> + Send>;
 type OnLifecycle = Box<dyn FnMut(Lifecycle) -> Result<(), String> + Send>;
 type OnBlock = Box<dyn FnMut(Option<&str>) + Send>;
+type OnBlob = Box<dyn FnMut(Blob) -> Result<Option<String>, BlobError> + Send>;
+type OnActivate = Box<dyn FnMut(&str, Option<&str>) -> Result<(), String> + Send>;
+type OnRedirect = Box<dyn FnMut(Redirect<'_>) + Send>;
+type OnKeyRotated = Box<dyn FnMut(&str, &str) + Send>;
 type OnNotice = Box<dyn FnMut(&Notice) + Send>;
 
 /// All closures of an application. One that panics has failed, and the device goes on.
@@ -35,6 +42,13 @@ pub(crate) struct Closures {
     pub(crate) command: Option<OnCommand>,
     pub(crate) lifecycle: Option<OnLifecycle>,
     pub(crate) blocks: BTreeMap<String, OnBlock>,
+    /// Where fetched files are.
+    pub(crate) staging: PathBuf,
+    pub(crate) blob: BTreeMap<String, OnBlob>,
+    pub(crate) activate: Option<OnActivate>,
+    pub(crate) redirect: Option<OnRedirect>,
+    pub(crate) keys: Option<DeviceKeys>,
+    pub(crate) key_rotated: Option<OnKeyRotated>,
     pub(crate) notice: Option<OnNotice>,
 }
 
@@ -52,10 +66,16 @@ impl Application<Udmi> for Closures {
                 Some(lifecycle) => done(guarded(|| lifecycle(action))),
                 None => Outcome::Unhandled,
             },
-            Hook::ProcessBlob { .. }
-            | Hook::ActivateBlob { .. }
-            | Hook::RotateKey
-            | Hook::RestoreKey { .. } => Outcome::Unhandled,
+            Hook::ProcessBlob { name, generation, staged: id, size, sha256 } => {
+                let path = staged(&self.staging, id);
+                self.install(Blob { name, path, size, sha256, generation })
+            }
+            Hook::ActivateBlob { name, version } => match &mut self.activate {
+                Some(activate) => done(guarded(|| activate(&name, version.as_deref()))),
+                None => Outcome::Unhandled,
+            },
+            Hook::RotateKey => self.rotate(),
+            Hook::RestoreKey { backup } => self.restore(&backup),
             Hook::Command { name, payload } => match &mut self.command {
                 Some(command) => commanded(guarded(|| command(&name, &payload))),
                 None => Outcome::Unhandled,
@@ -64,11 +84,17 @@ impl Application<Udmi> for Closures {
     }
 
     fn hear(&mut self, notice: Notice) {
-        // The panic was printed; there is nobody else to tell.
+        // What panics was printed; there is nobody else to tell.
         if let Notice::Block { name, content } = &notice
             && let Some(block) = self.blocks.get_mut(name)
         {
             let _ = guarded(|| block(content.as_ref().map(udmi_proto::Json::as_str)));
+        }
+        if let (Some(hear), Some(redirect)) = (&mut self.redirect, Redirect::of(&notice)) {
+            let _ = guarded(|| hear(redirect));
+        }
+        if let (Some(hear), Notice::KeyRotated { public_key, backup }) = (&mut self.key_rotated, &notice) {
+            let _ = guarded(|| hear(public_key, backup));
         }
         if let Some(hear) = &mut self.notice {
             let _ = guarded(|| hear(&notice));
@@ -85,6 +111,29 @@ impl Closures {
         match &mut self.write {
             Some(write) => written(guarded(|| write(point, value))),
             None => Outcome::Done,
+        }
+    }
+
+    fn install(&mut self, blob: Blob) -> Outcome {
+        let Some(install) = self.blob.get_mut(&blob.name) else {
+            return Outcome::Failed { message: "nothing here takes it".into() };
+        };
+        processed(guarded(|| install(blob)).unwrap_or_else(|panic| Err(BlobError::Failed(panic))))
+    }
+
+    fn rotate(&mut self) -> Outcome {
+        match self.keys.as_ref().map(DeviceKeys::rotate) {
+            Some(Ok(key)) => Outcome::KeyMade(key),
+            Some(Err(error)) => Outcome::Failed { message: error.to_string() },
+            None => Outcome::Unhandled,
+        }
+    }
+
+    fn restore(&mut self, backup: &str) -> Outcome {
+        match self.keys.as_ref().map(|keys| keys.restore(backup)) {
+            Some(Ok(())) => Outcome::Done,
+            Some(Err(error)) => Outcome::Failed { message: error.to_string() },
+            None => Outcome::Failed { message: "there are no keys".into() },
         }
     }
 

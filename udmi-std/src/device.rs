@@ -9,15 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use device_link::trace::Header;
+use udmi_host::fetch::{FetchPolicy, Fetcher, FetcherError};
+use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{MemoryStore, Store};
 use udmi_host::tls::{TlsConfig, TlsError, TlsSettings, Trust};
 use udmi_proto::{
     Lifecycle, Limits, Notice, PointModel, Reading, Settings, SettingsError, Source, Transport, Udmi, Value,
 };
 
+use crate::blob::{Blob, BlobError, Redirect};
 use crate::closures::Closures;
-use crate::driver::{Driver, DriverError, TraceOutput};
+use crate::driver::{Driver, DriverError, TlsSource, TraceOutput};
 use crate::handle::Handle;
+use crate::identity::tls_source;
 use crate::reading::{CommandError, IntoReading, WriteError};
 
 /// Where a UDMI device begins: [`Device::builder`].
@@ -32,6 +36,8 @@ impl Device {
             closures: Closures::default(),
             store: Box::new(MemoryStore::new()),
             tls: None,
+            keys: None,
+            fetch_policy: None,
             seed: None,
             limits: Limits::default(),
             trace: None,
@@ -50,6 +56,8 @@ pub struct Builder {
     closures: Closures,
     store: Box<dyn Store + Send>,
     tls: Option<TlsSettings>,
+    keys: Option<DeviceKeys>,
+    fetch_policy: Option<FetchPolicy>,
     seed: Option<u64>,
     limits: Limits,
     trace: Option<PathBuf>,
@@ -71,6 +79,20 @@ impl Builder {
     /// What to trust and who to be, for TLS endpoints. Without, the roots of the operating system are trusted.
     pub fn tls(mut self, tls: TlsSettings) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// The device's keys: they sign tokens and are its certificate for TLS where [`Builder::tls`] names none. They
+    /// are rotated if the cloud or the application wants it, and restored if the broker refuses the new ones.
+    pub fn keys(mut self, keys: DeviceKeys) -> Self {
+        self.closures.keys = Some(keys.clone());
+        self.keys = Some(keys);
+        self
+    }
+
+    /// From where, and to which folder, blobs are fetched. Needed by [`Builder::on_blob`].
+    pub fn fetch_policy(mut self, policy: FetchPolicy) -> Self {
+        self.fetch_policy = Some(policy);
         self
     }
 
@@ -168,6 +190,44 @@ impl Builder {
         self
     }
 
+    /// Installs blobs of that name, such as `system`, and returns the version of what was installed, if it has
+    /// one. What is installed here is not to be in use before [`Builder::on_activate`]: a crash in between must
+    /// leave the old one working.
+    pub fn on_blob(
+        mut self,
+        name: &str,
+        install: impl FnMut(Blob) -> Result<Option<String>, BlobError> + Send + 'static,
+    ) -> Self {
+        if !self.settings.options.blobs.iter().any(|known| known == name) {
+            self.settings.options.blobs.push(name.into());
+        }
+        self.closures.blob.insert(name.into(), Box::new(install));
+        self
+    }
+
+    /// Puts an installed blob in use, by its name and version, once the cloud knows that it was installed. The
+    /// device restarts then: its run ends with [`ExitReason::Restart`](crate::ExitReason::Restart).
+    pub fn on_activate(
+        mut self,
+        activate: impl FnMut(&str, Option<&str>) -> Result<(), String> + Send + 'static,
+    ) -> Self {
+        self.closures.activate = Some(Box::new(activate));
+        self
+    }
+
+    /// Hears when the device leaves its endpoint for another, and what came of it.
+    pub fn on_redirect(mut self, hear: impl FnMut(Redirect<'_>) + Send + 'static) -> Self {
+        self.closures.redirect = Some(Box::new(hear));
+        self
+    }
+
+    /// Hears of a new key: its public half as PEM, to be registered with the cloud, and the name of the old
+    /// pair's backup. The device connects with the new key from then on.
+    pub fn on_key_rotated(mut self, hear: impl FnMut(&str, &str) + Send + 'static) -> Self {
+        self.closures.key_rotated = Some(Box::new(hear));
+        self
+    }
+
     /// Hears all notices. Those that come while 1024 wait are left out.
     pub fn on_notice(mut self, hear: impl FnMut(&Notice) + Send + 'static) -> Self {
         self.closures.notice = Some(Box::new(hear));
@@ -203,6 +263,8 @@ impl Builder {
     pub fn start(mut self) -> Result<Handle, StartError> {
         self.poll_the_rest();
         let tls = self.tls_config().map_err(StartError::Tls)?;
+        let tls_source = self.tls_source().map_err(StartError::Tls)?;
+        let fetcher = self.fetcher()?;
         let trace = self.trace_output().map_err(StartError::Trace)?;
         let connected = Arc::new(AtomicBool::new(false));
         let dialect = Udmi::new(self.settings).map_err(StartError::Settings)?;
@@ -210,6 +272,11 @@ impl Builder {
         driver.observer = Some(Box::new(watch(connected.clone())));
         driver.store = self.store;
         driver.tls = tls;
+        driver.tls_source = tls_source;
+        if let Some(keys) = self.keys {
+            driver.signer = Some(Box::new(move |request| keys.sign(request)));
+        }
+        driver.fetcher = fetcher;
         driver.seed = self.seed.unwrap_or(driver.seed);
         driver.limits = self.limits;
         driver.trace = trace;
@@ -232,6 +299,25 @@ impl Builder {
             Transport::Tls => Some(&system),
         };
         self.tls.as_ref().or(needed).map(TlsConfig::new).transpose()
+    }
+
+    /// Certificate and key are tried at once where they are needed at once.
+    fn tls_source(&self) -> Result<Option<TlsSource>, TlsError> {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let mut source = tls_source(self.tls.clone(), keys.clone());
+        if let (Some(source), Transport::Tls) = (&mut source, self.settings.endpoint.transport) {
+            source()?;
+        }
+        Ok(source)
+    }
+
+    fn fetcher(&mut self) -> Result<Option<Fetcher>, StartError> {
+        let Some(policy) = self.fetch_policy.take() else {
+            let nowhere = !self.closures.blob.is_empty();
+            return if nowhere { Err(StartError::NoStaging) } else { Ok(None) };
+        };
+        self.closures.staging.clone_from(&policy.staging);
+        Fetcher::open(policy).map(Some).map_err(StartError::Fetch)
     }
 
     fn trace_output(&self) -> io::Result<Option<TraceOutput>> {
@@ -268,6 +354,10 @@ pub enum StartError {
     Settings(SettingsError),
     /// The certificates or the key cannot be used.
     Tls(TlsError),
+    /// Blobs are wanted, but there is no folder to fetch them to.
+    NoStaging,
+    /// The staging folder, or what else fetching needs, cannot be used.
+    Fetch(FetcherError),
     /// The trace cannot be written.
     Trace(io::Error),
     /// The store cannot be read, or the host gives no thread.
@@ -279,6 +369,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Settings(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::NoStaging => {
+                f.write_str("blobs are wanted, but no fetch policy says where to fetch them to")
+            }
+            Self::Fetch(error) => error.fmt(f),
             Self::Trace(error) => write!(f, "cannot write the trace: {error}"),
             Self::Driver(error) => error.fmt(f),
         }

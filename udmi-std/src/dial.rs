@@ -8,21 +8,23 @@ use device_link::{Closed, Endpoint, Transport};
 use udmi_host::tls::{TlsClient, TlsConfig, TlsSettings, Trust};
 
 use crate::connection::{Dialed, reason};
+use crate::driver::TlsSource;
 
 /// For all addresses of an endpoint together.
 pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Connects, with the TLS given, or that of the operating system's roots, made when first needed.
-#[derive(Debug)]
+/// Connects, with the TLS of the source or the one given, or that of the operating system's roots, made when
+/// first needed.
 pub(crate) struct Dialer {
     tls: Option<TlsConfig>,
+    source: Option<TlsSource>,
 }
 
 impl Dialer {
-    pub(crate) fn new(tls: Option<TlsConfig>) -> Self {
-        Self { tls }
+    pub(crate) fn new(tls: Option<TlsConfig>, source: Option<TlsSource>) -> Self {
+        Self { tls, source }
     }
 
     pub(crate) fn dial(&mut self, to: &Endpoint) -> Result<Dialed, Closed> {
@@ -40,6 +42,9 @@ impl Dialer {
 
     fn client(&mut self, host: &str) -> Result<TlsClient, Closed> {
         let failed = |error: udmi_host::tls::TlsError| Closed::Tls(error.to_string());
+        if let Some(source) = &mut self.source {
+            return TlsClient::new(&source().map_err(failed)?, host).map_err(failed);
+        }
         let config = match &self.tls {
             Some(config) => config,
             None => {
@@ -72,7 +77,7 @@ mod tests {
     use super::*;
 
     fn dial(host: &str, port: u16) -> Result<Dialed, Closed> {
-        Dialer::new(None).dial(&Endpoint { host: host.into(), port, transport: Transport::Tcp })
+        Dialer::new(None, None).dial(&Endpoint { host: host.into(), port, transport: Transport::Tcp })
     }
 
     #[test]

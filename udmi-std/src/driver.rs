@@ -1,31 +1,29 @@
 //! The driver on blocking threads, for any dialect.
 //!
 //! One thread owns the node and the socket. It sleeps in `poll(2)` and is woken by the socket, a command, an
-//! answer or the node's deadline. Three more do what may block: one resolves names and connects, one writes the
-//! store, one calls the application.
+//! answer or the node's deadline. Three more do what may block: one resolves names, connects and signs, one
+//! writes the store, one calls the application. Each fetch has a thread of its own while it runs, which waits
+//! whenever the core has not yet taken what it brought.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use device_link::{
-    Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, HookId, Key, Limits, StoreId, Stored,
-};
+use device_link::{Boot, Dialect, Event, ExitReason, Key, Limits, Secret, SignError, SignRequest, Stored};
+use udmi_host::fetch::Fetcher;
 use udmi_host::store::{Store, StoreError};
-use udmi_host::tls::TlsConfig;
+use udmi_host::tls::{TlsConfig, TlsError};
 
 use crate::clock::Clock;
-use crate::connection::{Dialed, LINGER};
 use crate::dial::Dialer;
-use crate::engine::{Engine, EventOf, World};
+use crate::engine::Engine;
+use crate::fetching::{Fetches, is_last};
 use crate::inbox::Inbox;
 pub use crate::inbox::SendError;
-use crate::jobs::Jobs;
+use crate::threads::{Answer, InboxOf, Parts, Threads, spawn};
 use crate::trace::Trace;
 
 /// Commands that may wait unless told otherwise.
@@ -36,10 +34,8 @@ pub const NOTICES_MAX: usize = 1024;
 /// Commands taken before the socket is looked after again.
 const COMMANDS_AT_ONCE: usize = 64;
 
-/// Stacks are touched, and so cost memory, only as far as they are used.
+/// Is touched, and so costs memory, only as far as it is used.
 const CORE_STACK: usize = 512 << 10;
-const APPLICATION_STACK: usize = 1 << 20;
-const HELPER_STACK: usize = 256 << 10;
 
 /// The application's side of a dialect. Called on a thread of its own, one call at a time, so it may block; a
 /// call that panics ends that thread and all answers with it.
@@ -110,6 +106,12 @@ impl fmt::Debug for TraceOutput {
 /// Hears notices on the core's thread.
 pub type Observer<D> = Box<dyn FnMut(&<D as Dialect>::Notice) + Send>;
 
+/// Signs with the device's private key. Never called on the core's thread of a threaded driver.
+pub type Signer = Box<dyn FnMut(&SignRequest) -> Result<Secret<String>, SignError> + Send>;
+
+/// Makes the TLS settings of the next connection, for keys that change while the device runs.
+pub type TlsSource = Box<dyn FnMut() -> Result<TlsConfig, TlsError> + Send>;
+
 /// All that a run needs; [`Driver::start`] starts it.
 pub struct Driver<D: Dialect> {
     /// The rules of the cloud.
@@ -122,6 +124,12 @@ pub struct Driver<D: Dialect> {
     pub store: Box<dyn Store + Send>,
     /// TLS for endpoints that want it; without, the roots of the operating system are trusted.
     pub tls: Option<TlsConfig>,
+    /// Asked before each TLS connection, in place of `tls`.
+    pub tls_source: Option<TlsSource>,
+    /// Signs tokens; without, there is no key to sign with.
+    pub signer: Option<Signer>,
+    /// Fetches what the core wants; without, every fetch fails.
+    pub fetcher: Option<Fetcher>,
     /// Seeds jitter and identifiers.
     pub seed: u64,
     /// The core's bounds.
@@ -133,7 +141,8 @@ pub struct Driver<D: Dialect> {
 }
 
 impl<D: Dialect> Driver<D> {
-    /// A driver with a memory store, a seed from the operating system, default limits and no trace.
+    /// A driver with a memory store, a seed from the operating system, default limits, and neither keys, fetcher
+    /// nor trace.
     pub fn new(dialect: D, application: impl Application<D>) -> Self {
         Self {
             dialect,
@@ -141,6 +150,9 @@ impl<D: Dialect> Driver<D> {
             observer: None,
             store: Box::new(udmi_host::store::MemoryStore::new()),
             tls: None,
+            tls_source: None,
+            signer: None,
+            fetcher: None,
             seed: random_seed(),
             limits: Limits::default(),
             commands_max: COMMANDS_MAX,
@@ -154,11 +166,15 @@ impl<D: Threaded> Driver<D> {
     ///
     /// # Errors
     /// The store cannot be read, or the operating system gives no thread or descriptor.
-    pub fn start(self) -> Result<Link<D>, DriverError> {
-        let Self { dialect, application, observer, mut store, tls, seed, limits, commands_max, trace } = self;
-        let stored = store.load_all().map_err(DriverError::Store)?;
-        let inbox = Arc::new(Inbox::new(commands_max).map_err(DriverError::Host)?);
-        let threads = Threads::start(&inbox, application, observer, store, tls).map_err(DriverError::Host)?;
+    pub fn start(mut self) -> Result<Link<D>, DriverError> {
+        let stored = self.store.load_all().map_err(DriverError::Store)?;
+        let inbox = Arc::new(Inbox::new(self.commands_max).map_err(DriverError::Host)?);
+        let Self { dialect, application, observer, store, tls, tls_source, signer, fetcher, .. } = self;
+        let dialer = Dialer::new(tls, tls_source);
+        let fetches = Fetches::new(fetcher);
+        let parts = Parts { application, observer, store, dialer, signer, fetches };
+        let threads = Threads::start(&inbox, parts).map_err(DriverError::Host)?;
+        let (seed, limits, trace) = (self.seed, self.limits, self.trace);
         let shared = Arc::new(Shared { inbox, ended: Mutex::new(None), ending: Condvar::new() });
         let end = EndOnDrop(shared.clone());
         let core = move || {
@@ -180,7 +196,7 @@ impl<D: Dialect> fmt::Debug for Driver<D> {
 }
 
 /// The loop: perform, wait, handle.
-fn run<D: Dialect>(
+fn run<D: Threaded>(
     boot: Boot,
     clock: Clock,
     dialect: D,
@@ -208,6 +224,11 @@ fn run<D: Dialect>(
             match answer {
                 Answer::Dialed(conn, result) => engine.dialed(conn, result, &mut threads),
                 Answer::Event(event) => engine.handle(event, &mut threads),
+                Answer::Fetched(id, event) => {
+                    let last = is_last(&event);
+                    engine.handle(Event::Fetched { id, event }, &mut threads);
+                    threads.taken(id, last);
+                }
             }
         }
         for command in commands.drain(..) {
@@ -217,119 +238,6 @@ fn run<D: Dialect>(
     inbox.end();
     threads.finish();
     reason
-}
-
-/// What comes back to the core's thread.
-enum Answer<D: Dialect> {
-    Dialed(ConnId, Result<Dialed, Closed>),
-    Event(EventOf<D>),
-}
-
-/// What goes to the application's thread.
-enum Call<D: Dialect> {
-    Answer(HookId, D::Hook),
-    Hear(D::Notice),
-}
-
-type InboxOf<D> = Inbox<<D as Dialect>::Command, Answer<D>>;
-type StoreJob = (StoreId, Key, Option<Bytes>);
-
-/// The threads that do what may block. They end when this is dropped and their work is done.
-struct Threads<D: Dialect> {
-    dials: Arc<Jobs<(ConnId, Endpoint)>>,
-    stores: Arc<Jobs<StoreJob>>,
-    calls: Arc<Jobs<Call<D>>>,
-    observer: Option<Observer<D>>,
-    storing: Option<thread::JoinHandle<()>>,
-}
-
-impl<D: Threaded> Threads<D> {
-    fn start(
-        inbox: &Arc<InboxOf<D>>,
-        mut application: Box<dyn Application<D>>,
-        observer: Option<Observer<D>>,
-        mut store: Box<dyn Store + Send>,
-        tls: Option<TlsConfig>,
-    ) -> io::Result<Self> {
-        let (dials, stores, calls) = (Arc::new(Jobs::new()), Arc::new(Jobs::new()), Arc::new(Jobs::new()));
-        let mut threads = Self { dials, stores, calls, observer, storing: None };
-        let (jobs, answers, mut dialer) = (threads.dials.clone(), inbox.clone(), Dialer::new(tls));
-        spawn("device-dial", HELPER_STACK, move || {
-            while let Some((conn, to)) = jobs.next() {
-                answers.answer(Answer::Dialed(conn, dialer.dial(&to)));
-            }
-        })?;
-        let (jobs, answers) = (threads.stores.clone(), inbox.clone());
-        threads.storing = Some(spawn("device-store", HELPER_STACK, move || {
-            while let Some((id, key, value)) = jobs.next() {
-                let ok = store.save(key.as_str(), value.as_deref()).is_ok();
-                answers.answer(Answer::Event(Event::Stored { id, ok }));
-            }
-        })?);
-        let (jobs, answers) = (threads.calls.clone(), inbox.clone());
-        spawn("device-app", APPLICATION_STACK, move || {
-            while let Some(call) = jobs.next() {
-                match call {
-                    Call::Answer(id, hook) => {
-                        let outcome = application.answer(hook);
-                        answers.answer(Answer::Event(Event::HookDone { id, outcome }));
-                    }
-                    Call::Hear(notice) => application.hear(notice),
-                }
-            }
-        })?;
-        Ok(threads)
-    }
-}
-
-impl<D: Dialect> Threads<D> {
-    /// Waits until all is stored and, for a while, until the application has heard the last notices.
-    fn finish(mut self) {
-        self.stores.close();
-        if let Some(storing) = self.storing.take() {
-            let _ = storing.join(); // a store that panicked has nothing more to store
-        }
-        self.calls.retain(|call| matches!(call, Call::Hear(_)));
-        self.calls.close();
-        self.calls.finish(LINGER);
-    }
-}
-
-impl<D: Dialect> Drop for Threads<D> {
-    fn drop(&mut self) {
-        self.dials.close();
-        self.stores.close();
-        self.calls.close();
-    }
-}
-
-impl<D: Dialect> World<D> for Threads<D> {
-    fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>> {
-        self.dials.retain(|_| false); // nobody waits for an attempt that has not begun
-        self.dials.push((conn, to));
-        None
-    }
-
-    fn store(&mut self, id: StoreId, key: Key, value: Option<Bytes>) -> Option<bool> {
-        self.stores.push((id, key, value));
-        None
-    }
-
-    fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome> {
-        self.calls.push(Call::Answer(id, hook));
-        None
-    }
-
-    fn cancel(&mut self, id: HookId) {
-        self.calls.retain(|call| !matches!(call, Call::Answer(asked, _) if *asked == id));
-    }
-
-    fn tell(&mut self, notice: D::Notice) {
-        if let Some(observer) = &mut self.observer {
-            observer(&notice);
-        }
-        self.calls.push_within(NOTICES_MAX, Call::Hear(notice));
-    }
 }
 
 /// A running driver, from any thread. Clones are the same run; dropping all of them does not end it.
@@ -425,14 +333,6 @@ impl fmt::Display for DriverError {
 }
 
 impl std::error::Error for DriverError {}
-
-fn spawn(
-    name: &str,
-    stack: usize,
-    run: impl FnOnce() + Send + 'static,
-) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).stack_size(stack).spawn(run)
-}
 
 /// What the store held, as the core takes it; stores check their keys by the same rule.
 pub(crate) fn named(stored: BTreeMap<String, Vec<u8>>) -> Vec<Stored> {

@@ -31,19 +31,10 @@ pub(crate) type ActionOf<D> = Action<<D as Dialect>::Hook, <D as Dialect>::Notic
 pub(crate) trait World<D: Dialect> {
     fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>>;
     fn store(&mut self, id: StoreId, key: Key, value: Option<Bytes>) -> Option<bool>;
-    /// Signs at once or later; a world without a key says so.
-    fn sign(&mut self, id: SignId, request: SignRequest) -> Option<Result<Secret<String>, SignError>> {
-        let _ = (id, request);
-        Some(Err(SignError::NoKey))
-    }
+    fn sign(&mut self, id: SignId, request: SignRequest) -> Option<Result<Secret<String>, SignError>>;
     /// Begins a fetch, or says at once that it fails.
-    fn fetch(&mut self, id: FetchId, request: Request) -> Option<FetchError> {
-        let _ = (id, request);
-        Some(FetchError::Url("this adapter fetches nothing".into()))
-    }
-    fn release(&mut self, id: FetchId) {
-        let _ = id;
-    }
+    fn fetch(&mut self, id: FetchId, request: Request) -> Option<FetchError>;
+    fn release(&mut self, id: FetchId);
     fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome>;
     fn cancel(&mut self, id: HookId);
     fn tell(&mut self, notice: D::Notice);

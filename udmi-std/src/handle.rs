@@ -199,6 +199,14 @@ impl Handle {
         self.send(Command::SendEvent { folder: folder.into(), content })
     }
 
+    /// Make a new key pair and connect with it; see [`Builder::keys`](crate::Builder::keys).
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn rotate_key(&self) -> Result<(), HandleError> {
+        self.send(Command::RotateKey)
+    }
+
     /// Any command, for what has no method of its own.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! [`bare::Bare`] runs it in the caller's own loop. Neither knows anything of what the bytes mean. Unix only.
 
 pub mod bare;
+mod blob;
 mod clock;
 mod closures;
 mod connection;
@@ -12,12 +13,16 @@ mod device;
 mod dial;
 pub mod driver;
 mod engine;
+mod fetching;
 mod handle;
+mod identity;
 mod inbox;
 mod jobs;
 mod reading;
+mod threads;
 mod trace;
 
+pub use blob::{Blob, BlobError, Redirect};
 pub use device::{Builder, Device, StartError};
 pub use handle::{Handle, HandleError};
 pub use reading::{CommandError, IntoReading, WriteError};
