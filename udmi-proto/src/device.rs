@@ -12,8 +12,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use device_link::{Cx, HookId, Lost, Publish, Queue, Receipt, Slot, Stored, Token, UtcMillis, wire::Qos};
+use device_link::{
+    Cx, FetchEvent, FetchId, HookId, Lost, Publish, Queue, Receipt, Slot, StoreId, Stored, Token, UtcMillis,
+    wire::Qos,
+};
 
+use crate::blobset::{self, Blobset};
 use crate::config::{self as reading, Block, Envelope};
 use crate::latch::StateLatch;
 use crate::logs::Logs;
@@ -29,6 +33,7 @@ use crate::topics::Topics;
 use crate::udmi::{Tag, Timer, Udmi};
 
 pub(crate) use announcement::Announcement;
+pub(crate) use cloud::CloudCommand;
 pub(crate) use endpoint::EndpointBlob;
 use endpoint::EndpointEntry;
 
@@ -47,6 +52,7 @@ pub(crate) struct DeviceCore {
     pointset: Pointset,
     localnet: Localnet,
     presence: Presence,
+    blobset: Blobset,
     /// State blocks of the application's own, by name.
     blocks: BTreeMap<String, Json>,
     custom_blocks: Vec<String>,
@@ -76,6 +82,7 @@ impl DeviceCore {
             pointset: Pointset::new(settings.points.clone(), options),
             localnet: Localnet::new(settings.families.clone()),
             presence: Presence::default(),
+            blobset: Blobset::new(settings),
             blocks: BTreeMap::new(),
             custom_blocks: settings.custom_blocks.clone(),
             command_hooks: BTreeMap::new(),
@@ -103,6 +110,7 @@ impl DeviceCore {
             pointset: &mut self.pointset,
             localnet: &mut self.localnet,
             presence: &mut self.presence,
+            blobset: &mut self.blobset,
         };
         run(&mut blocks, &mut scope)
     }
@@ -121,15 +129,28 @@ impl DeviceCore {
         }
         cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
         if let Some(reason) = unreadable {
-            let text = format!("stored value {} is unreadable: {reason}", system::STORED_KEY);
-            self.log(cx, Category::device("store"), Level::WARNING, text);
-            cx.notify(Notice::StoredUnreadable { key: system::STORED_KEY.into(), reason });
+            self.tell_unreadable(cx, system::STORED_KEY, reason);
+        }
+        if let Err(reason) = self.blobset.begin(stored) {
+            self.tell_unreadable(cx, blobset::STORED_KEY, reason);
         }
         let text = format!("started, restart count {}", start.restart_count);
         self.log(cx, Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
     }
 
-    fn log(&mut self, cx: &mut Cx<'_, Udmi>, category: Category, level: Level, text: impl Into<String>) {
+    fn tell_unreadable(&mut self, cx: &mut Cx<'_, Udmi>, key: &str, reason: String) {
+        let text = format!("stored value {key} is unreadable: {reason}");
+        self.log(cx, Category::device("store"), Level::WARNING, text);
+        cx.notify(Notice::StoredUnreadable { key: key.into(), reason });
+    }
+
+    pub(crate) fn log(
+        &mut self,
+        cx: &mut Cx<'_, Udmi>,
+        category: Category,
+        level: Level,
+        text: impl Into<String>,
+    ) {
         self.with(cx, |_, sc| sc.log(category, level, text));
     }
 
@@ -147,8 +168,17 @@ impl DeviceCore {
         self.log(cx, Category::device("subscription"), level, format!("subscription to {topic} refused"));
     }
 
-    pub(crate) fn on_store_failed(&mut self, cx: &mut Cx<'_, Udmi>) {
-        self.log(cx, Category::device("store"), Level::ERROR, "a value could not be stored");
+    /// A store was tried, maybe one of the device's own.
+    pub(crate) fn on_stored(&mut self, cx: &mut Cx<'_, Udmi>, id: StoreId, ok: bool) {
+        if !ok {
+            self.log(cx, Category::device("store"), Level::ERROR, "a value could not be stored");
+        }
+        self.with(cx, |blocks, sc| blocks.blobset.on_stored(sc, id, ok));
+    }
+
+    /// Something has happened to a fetch.
+    pub(crate) fn on_fetched(&mut self, cx: &mut Cx<'_, Udmi>, id: FetchId, event: FetchEvent) {
+        self.with(cx, |blocks, sc| blocks.blobset.on_fetched(sc, id, event));
     }
 
     pub(crate) fn on_up(&mut self, cx: &mut Cx<'_, Udmi>) {
@@ -168,6 +198,7 @@ impl DeviceCore {
     pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>) {
         self.latch.unsync();
         self.endpoint.announcement.on_down();
+        self.blobset.on_down();
         cx.retract(self.slot);
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
     }
@@ -222,6 +253,7 @@ impl DeviceCore {
             DeviceTimer::Lifecycle => self.with(cx, |blocks, sc| blocks.system.modes.on_hook_timeout(sc)),
             DeviceTimer::LogFlush => self.with(cx, |blocks, sc| blocks.system.flush_logs(sc)),
             DeviceTimer::Metrics => self.with(cx, |blocks, sc| blocks.system.on_metrics_timer(sc)),
+            DeviceTimer::Blob => self.with(cx, |blocks, sc| blocks.blobset.on_timer(sc)),
             DeviceTimer::Sample
             | DeviceTimer::Limit
             | DeviceTimer::Read
@@ -231,9 +263,10 @@ impl DeviceCore {
     }
 
     pub(crate) fn on_hook(&mut self, cx: &mut Cx<'_, Udmi>, id: HookId, outcome: Outcome) {
-        let rest = self.with(cx, |blocks, sc| match blocks.pointset.on_hook(sc, id, outcome) {
-            Some(outcome) => blocks.system.on_hook(sc, id, outcome),
-            None => None,
+        let rest = self.with(cx, |blocks, sc| {
+            let rest = blocks.pointset.on_hook(sc, id, outcome)?;
+            let rest = blocks.blobset.on_hook(sc, id, rest)?;
+            blocks.system.on_hook(sc, id, rest)
         });
         if let Some(outcome) = rest {
             self.on_command_hook(cx, id, outcome);
@@ -244,7 +277,9 @@ impl DeviceCore {
     pub(crate) fn on_receipt(&mut self, cx: &mut Cx<'_, Udmi>, token: Token, receipt: Receipt) {
         if self.states.remove(&token) {
             self.endpoint.announcement.on_receipt(token, receipt);
+            self.blobset.on_state_receipt(token, receipt);
         }
+        self.system.on_receipt(token);
         let (told, level, text) = match receipt {
             Receipt::Lost(Lost::Full) => {
                 (&mut self.told_full, Level::WARNING, "the outbox is full, the oldest events are lost")
@@ -273,6 +308,7 @@ impl DeviceCore {
 
     /// The last call of each round: publishes the state that is owed, or plans it.
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.settle_blobs(cx);
         self.publish_owed_state(cx);
         let state_is_out = self.latch.due().is_none() || self.holds_states || !cx.is_up();
         self.with(cx, |blocks, sc| {
@@ -282,7 +318,31 @@ impl DeviceCore {
             }
             if blocks.system.modes.is_due() {
                 blocks.system.flush_logs(sc);
+                blocks.blobset.leave(sc);
                 blocks.system.modes.exit(sc);
+            }
+        });
+    }
+
+    /// Shows the versions that blobs brought, and goes on with blobs that wait for the cloud to know.
+    fn settle_blobs(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.with(cx, |blocks, sc| {
+            for (name, version) in blocks.blobset.versions() {
+                if blocks.system.show_version(name, version) {
+                    sc.touch();
+                }
+            }
+            if !blocks.blobset.is_telling() {
+                return;
+            }
+            blocks.blobset.on_settled(sc, blocks.system.unacknowledged_logs());
+            if blocks.blobset.wants_logs_out() && sc.cx.is_up() {
+                blocks.system.flush_logs(sc);
+                let newest = blocks.system.unacknowledged_logs().map(|(_, newest)| newest);
+                blocks.blobset.on_logs_sent(sc, newest);
+            }
+            if blocks.blobset.takes_restart() {
+                blocks.system.modes.end(sc, Lifecycle::Restart, false);
             }
         });
     }
@@ -301,7 +361,9 @@ impl DeviceCore {
         let now = cx.now();
         self.latch.sent(now.at);
         if self.suppress_state {
-            return self.endpoint.announcement.skip(); // nobody wants to hear of it (§7.7)
+            // Nobody wants to hear of anything (§7.7).
+            self.endpoint.announcement.skip();
+            return self.blobset.on_state(None);
         }
         // §2.2: a state's timestamp never goes backwards, whatever the wall clock does.
         self.last_state = self.last_state.max(now.utc.whole_second());
@@ -315,6 +377,7 @@ impl DeviceCore {
         });
         self.states.insert(token);
         self.endpoint.announcement.on_state(token);
+        self.blobset.on_state(Some(token));
         cx.notify(Notice::StatePublished);
     }
 }
@@ -325,6 +388,7 @@ pub(crate) struct Blocks<'a> {
     pointset: &'a mut Pointset,
     localnet: &'a mut Localnet,
     presence: &'a mut Presence,
+    blobset: &'a mut Blobset,
 }
 
 /// §7.5, first row: nothing changes but the status.
@@ -347,8 +411,9 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
     *blocks.presence = Presence {
         discovery: DiscoveryReport::of(&Block::read("discovery", envelope.discovery, &mut findings)),
         gateway: Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings).is_present(),
-        blobset: blobset.is_present(),
     };
+    let endpoint = EndpointBlob::take(&mut blobset);
+    blocks.blobset.on_config(sc, blobset);
     blocks.system.set_last_config(envelope.timestamp.clone());
     blocks.system.set_status(None);
     for finding in &findings {
@@ -361,5 +426,5 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
         timestamp: envelope.timestamp.as_str().into(),
         finding: findings.into_iter().next(),
     });
-    EndpointBlob::take(&mut blobset)
+    endpoint
 }

@@ -39,14 +39,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod blobset;
 mod config;
+mod credentials;
 mod device;
 mod latch;
 mod logs;
 pub mod model;
+mod persisted;
 mod pointset;
 mod port;
 mod presence;
+mod redirect;
 mod scope;
 mod settings;
 mod system;

@@ -86,7 +86,6 @@ struct Family<'a> {
 pub(crate) struct Presence {
     pub(crate) discovery: Option<DiscoveryReport>,
     pub(crate) gateway: bool,
-    pub(crate) blobset: bool,
 }
 
 /// `state.discovery` of a device that scans nothing: families are there if the config has some (§6.2).

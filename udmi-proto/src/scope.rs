@@ -41,6 +41,8 @@ pub enum DeviceTimer {
     Write,
     /// The set values lapse.
     Expiry,
+    /// A blob is to be begun, activated or given up.
+    Blob,
 }
 
 /// One device's view of the link.

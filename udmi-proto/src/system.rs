@@ -3,10 +3,11 @@
 mod mode;
 mod persisted;
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{HookId, Instant, UtcMillis};
+use device_link::{HookId, Instant, Token, UtcMillis};
 use serde::Serialize;
 
 use crate::config::Block;
@@ -44,6 +45,8 @@ pub(crate) struct System {
     metrics_hook: Option<HookId>,
     asks_metrics: bool,
     event_number: i64,
+    /// Messages with log entries that have no receipt.
+    unacknowledged_logs: BTreeSet<Token>,
 }
 
 impl System {
@@ -59,6 +62,7 @@ impl System {
             metrics_hook: None,
             asks_metrics: options.metrics_hook,
             event_number: 0,
+            unacknowledged_logs: BTreeSet::new(),
         }
     }
 
@@ -133,6 +137,14 @@ impl System {
         }
     }
 
+    /// Shows this version of a module; tells whether that changes the state.
+    pub(crate) fn show_version(&mut self, module: &str, version: Option<&str>) -> bool {
+        let shown = self.identity.software.get(module).map(String::as_str);
+        shown != version
+            && is_table_key(module)
+            && self.set_software(module.into(), version.map(String::from))
+    }
+
     /// Metrics are due: ask for them, or publish without.
     pub(crate) fn on_metrics_timer(&mut self, sc: &mut Scope<'_, '_>) {
         let Some(period) = self.metrics_period else { return };
@@ -189,6 +201,16 @@ impl System {
         }
     }
 
+    /// The oldest and the newest message with log entries that has no receipt.
+    pub(crate) fn unacknowledged_logs(&self) -> Option<(Token, Token)> {
+        Some((*self.unacknowledged_logs.first()?, *self.unacknowledged_logs.last()?))
+    }
+
+    /// A message has its receipt.
+    pub(crate) fn on_receipt(&mut self, token: Token) {
+        self.unacknowledged_logs.remove(&token);
+    }
+
     fn publish_event(&mut self, sc: &mut Scope<'_, '_>, metrics: Option<events::SystemMetrics>) {
         let (mut entries, dropped) = sc.logs.take();
         if dropped > 0 && sc.logs.takes(Level::WARNING) {
@@ -196,6 +218,7 @@ impl System {
             entries.push(sc.entry(Category::device("log"), text).at(Level::WARNING));
         }
         self.event_number = self.event_number.saturating_add(1);
+        let has_entries = !entries.is_empty();
         let event = events::System {
             timestamp: sc.timestamp(),
             version: Version::default(),
@@ -207,7 +230,10 @@ impl System {
         };
         if let Ok(json) = serde_json::to_vec(&event) {
             let topic = &sc.topics.events_system;
-            sc.publish_event(topic, json);
+            let token = sc.publish_event(topic, json);
+            if has_entries {
+                self.unacknowledged_logs.insert(token);
+            }
         }
     }
 

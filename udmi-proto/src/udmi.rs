@@ -1,13 +1,18 @@
 //! UDMI as a dialect of the link.
 
+use alloc::vec::Vec;
+
 use device_link::{
-    ConnectSpec, Cx, Dialect, HookId, LinkEvent, Message, Now, Receipt, Slot, StoreId, Stored,
-    SubscribeRefused, Token, wire::Qos,
+    ConnectSpec, Cx, Dialect, Endpoint, FetchEvent, FetchId, HookId, Key, LinkEvent, Message, Now, Receipt,
+    Slot, StoreId, Stored, SubscribeRefused, Token, wire::Qos,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::device::DeviceCore;
+use crate::credentials::{self, Credentials};
+use crate::device::{CloudCommand, DeviceCore};
+use crate::persisted;
 use crate::port::{Command, Hook, Notice, Outcome};
+use crate::redirect::{self, Authentication, Redirect};
 use crate::scope::DeviceTimer;
 use crate::settings::{Settings, SettingsError};
 use crate::topics::Topics;
@@ -17,6 +22,8 @@ use crate::topics::Topics;
 pub struct Udmi {
     settings: Settings,
     own: DeviceCore,
+    redirect: Redirect,
+    credentials: Credentials,
 }
 
 impl Udmi {
@@ -28,13 +35,34 @@ impl Udmi {
         settings.check()?;
         let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
         let own = DeviceCore::new(&settings, topics, Slot(0));
-        Ok(Self { settings, own })
+        let redirect = Redirect::new(&settings);
+        Ok(Self { settings, own, redirect, credentials: Credentials::new() })
     }
 
     /// The settings it was made from.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Where it connects to, which is another endpoint than that of its settings once it was redirected.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.redirect.connection().endpoint
+    }
+
+    /// Brings the device in line with the endpoint in use: its topics, what waits for them, its silence.
+    fn follow(&mut self, cx: &mut Cx<'_, Self>) {
+        self.own.hold_states(self.redirect.holds_states());
+        let connection = self.redirect.connection();
+        self.own.wait_for_config(connection.config_sync_seconds);
+        if self.own.topic_prefix() == connection.topic_prefix {
+            return;
+        }
+        // The prefix was checked when the connection was read.
+        let Ok(topics) = Topics::new(&connection.topic_prefix) else { return };
+        cx.move_topics(self.own.topic_prefix(), &connection.topic_prefix);
+        self.own.use_topics(cx, topics, self.settings.options.commands);
     }
 }
 
@@ -43,6 +71,12 @@ impl Udmi {
 pub enum Timer {
     /// One of the device's own.
     Own(DeviceTimer),
+    /// The next step of a redirect (§5.3).
+    Redirect,
+    /// Nothing was heard of the cloud since the start: look elsewhere (§5.4).
+    Fallback,
+    /// The token is to be renewed (§1.8).
+    Token,
 }
 
 /// What a subscription is for.
@@ -62,26 +96,45 @@ impl Dialect for Udmi {
     type Timer = Timer;
     type Tag = Tag;
 
-    fn connect(&mut self, _now: Now) -> ConnectSpec {
-        let settings = &self.settings;
-        let credentials = settings.credentials.as_ref();
+    fn connect(&mut self, now: Now) -> ConnectSpec {
+        let connection = self.redirect.connection();
+        let (username, password, token) = match &connection.authentication {
+            Authentication::None => (None, None, None),
+            Authentication::Password(credentials) => {
+                (Some(credentials.username.clone()), Some(credentials.password.clone()), None)
+            }
+            Authentication::Token(token) => {
+                (Some(token.username.clone()), None, Some(credentials::token(token, now.utc)))
+            }
+        };
         ConnectSpec {
-            endpoint: settings.endpoint.clone(),
-            client_id: settings.client_id.clone(),
-            username: credentials.map(|credentials| credentials.username.clone()),
-            password: credentials.map(|credentials| credentials.password.clone()),
-            token: None,
+            endpoint: connection.endpoint.clone(),
+            client_id: connection.client_id.clone(),
+            username,
+            password,
+            token,
             will: None, // §1.1
-            keep_alive_seconds: settings.options.keep_alive_seconds,
+            keep_alive_seconds: self.settings.options.keep_alive_seconds,
             clean_session: true,
         }
     }
 
+    fn mask_stored(key: &Key, value: &[u8]) -> Option<Vec<u8>> {
+        persisted::mask(key.as_str(), value)
+    }
+
+    fn mask_message(topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
+        if topic.ends_with("/config") { redirect::mask_config(payload) } else { None }
+    }
+
     fn on_start(&mut self, cx: &mut Cx<'_, Self>, stored: &[Stored]) {
+        self.redirect.load(stored);
+        self.follow(cx);
         self.own.on_start(cx, stored);
         if self.settings.options.commands {
             self.own.subscribe_commands(cx);
         }
+        self.redirect.on_start(cx, &mut self.own, stored);
     }
 
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
@@ -89,12 +142,17 @@ impl Dialect for Udmi {
             LinkEvent::Up { resumed } => {
                 cx.notify(Notice::Connected { resumed });
                 self.own.on_up(cx);
+                self.redirect.on_up(cx, &mut self.own);
+                self.credentials.on_up(cx, &mut self.own, &self.redirect);
             }
             LinkEvent::Down { why } => {
-                cx.notify(Notice::Disconnected { why });
+                cx.notify(Notice::Disconnected { why: why.clone() });
                 self.own.on_down(cx);
+                self.credentials.on_down(cx, &mut self.own, &why);
+                self.redirect.on_down(cx, &mut self.own, &why);
             }
         }
+        self.follow(cx);
     }
 
     fn on_subscribed(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, answer: Result<Qos, SubscribeRefused>) {
@@ -106,9 +164,18 @@ impl Dialect for Udmi {
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
         match tag {
             Tag::Config => {
-                self.own.on_config(cx, message.payload);
+                let blob = self.own.on_config(cx, message.payload);
+                self.redirect.on_config(cx, &mut self.own, blob);
+                self.follow(cx);
             }
-            Tag::Commands => self.own.on_cloud_command(cx, message.topic, message.payload, message.retain),
+            Tag::Commands => {
+                match self.own.on_cloud_command(cx, message.topic, message.payload, message.retain) {
+                    CloudCommand::Handled => {}
+                    CloudCommand::RotateKey => {
+                        self.credentials.rotate(cx, &mut self.own, &self.redirect, false);
+                    }
+                }
+            }
         }
     }
 
@@ -119,24 +186,38 @@ impl Dialect for Udmi {
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {
         match timer {
             Timer::Own(timer) => self.own.on_timer(cx, timer),
+            Timer::Redirect => self.redirect.on_timer(cx, &mut self.own),
+            Timer::Fallback => self.redirect.on_fallback(cx, &mut self.own),
+            Timer::Token => Credentials::on_timer(cx),
         }
+        self.follow(cx);
     }
 
     fn on_command(&mut self, cx: &mut Cx<'_, Self>, command: Command) {
-        self.own.on_command(cx, command);
+        match command {
+            Command::RotateKey => self.credentials.rotate(cx, &mut self.own, &self.redirect, true),
+            command => self.own.on_command(cx, command),
+        }
     }
 
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: Outcome) {
-        self.own.on_hook(cx, id, outcome);
+        let rest = self.credentials.on_hook(cx, &mut self.own, &mut self.redirect, id, outcome);
+        if let Some(outcome) = rest {
+            self.own.on_hook(cx, id, outcome);
+        }
     }
 
-    fn on_stored(&mut self, cx: &mut Cx<'_, Self>, _id: StoreId, ok: bool) {
-        if !ok {
-            self.own.on_store_failed(cx);
-        }
+    fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool) {
+        self.own.on_stored(cx, id, ok);
+    }
+
+    fn on_fetched(&mut self, cx: &mut Cx<'_, Self>, id: FetchId, event: FetchEvent) {
+        self.own.on_fetched(cx, id, event);
     }
 
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
         self.own.on_settled(cx);
+        self.redirect.on_settled(cx, &self.own);
+        self.follow(cx);
     }
 }

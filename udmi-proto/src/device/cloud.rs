@@ -15,6 +15,15 @@ use super::DeviceCore;
 /// Commands that wait for the application at most; writes and reads need hooks too.
 const COMMANDS: usize = 16;
 
+/// What is left to do of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloudCommand {
+    /// Nothing.
+    Handled,
+    /// The key belongs to the connection, not to the device.
+    RotateKey,
+}
+
 impl DeviceCore {
     /// A message on `commands/#`.
     pub(crate) fn on_cloud_command(
@@ -23,8 +32,17 @@ impl DeviceCore {
         topic: &str,
         payload: &Bytes,
         retained: bool,
-    ) {
-        let Some(name) = self.topics.command(topic).map(String::from) else { return };
+    ) -> CloudCommand {
+        let Some(name) = self.topics.command(topic).map(String::from) else { return CloudCommand::Handled };
+        if name == "rotate_key" && !retained {
+            self.log_command(cx, Level::NOTICE, format!("command {name}"));
+            return CloudCommand::RotateKey;
+        }
+        self.carry_out(cx, name, payload, retained);
+        CloudCommand::Handled
+    }
+
+    fn carry_out(&mut self, cx: &mut Cx<'_, Udmi>, name: String, payload: &Bytes, retained: bool) {
         if retained {
             // It would be carried out again at every connection; a retained `restart` for ever.
             return self.log_command(cx, Level::WARNING, format!("retained command {name} is ignored"));

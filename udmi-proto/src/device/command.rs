@@ -77,7 +77,10 @@ impl DeviceCore {
         if !is_table_key(&module) {
             return refuse(cx, format!("software module {module}: expected a name of a-z and _"));
         }
-        if self.system.set_software(module, version) {
+        let is_blob =
+            self.with(cx, |blocks, sc| blocks.blobset.set_own_version(sc, &module, version.as_deref()));
+        // What a blob shows is settled at the end of the round.
+        if !is_blob && self.system.set_software(module, version) {
             self.latch.touch();
         }
     }

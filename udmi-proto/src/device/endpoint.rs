@@ -4,8 +4,11 @@
 use device_link::{Cx, wire::Qos};
 
 use crate::config::Block;
-use crate::model::common::ReservedBlob;
+use crate::model::category::Category;
+use crate::model::common::{Mode, ReservedBlob};
+use crate::model::entry::Entry;
 use crate::model::{config, state};
+use crate::settings::config_sync;
 use crate::topics::Topics;
 use crate::udmi::{Tag, Udmi};
 
@@ -61,6 +64,26 @@ impl DeviceCore {
     /// Holds states back, or lets them go. What there is to tell is told afterwards.
     pub(crate) fn hold_states(&mut self, held: bool) {
         self.holds_states = held;
+    }
+
+    /// An entry for the state, stamped like a log entry.
+    pub(crate) fn entry(&mut self, cx: &mut Cx<'_, Udmi>, category: Category, message: &str) -> Entry {
+        self.with(cx, |_, sc| sc.entry(category, message))
+    }
+
+    /// Whether the run is about to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        !matches!(self.system.modes.mode(), Mode::Initial | Mode::Active)
+    }
+
+    /// Waits for the first config of a connection that long from now on; 0 is 10, negative does not wait (§1.9).
+    pub(crate) fn wait_for_config(&mut self, seconds: i64) {
+        self.config_sync = config_sync(seconds);
+    }
+
+    /// What all topics begin with.
+    pub(crate) fn topic_prefix(&self) -> &str {
+        self.topics.prefix()
     }
 
     /// Goes by other topics: leaves the subscriptions to the old ones and asks for the same on the new ones.

@@ -41,7 +41,7 @@ impl Serialize for State<'_> {
         if device.presence.gateway {
             map.serialize_entry("gateway", &Empty {})?;
         }
-        if device.presence.blobset || device.endpoint.shown.is_some() {
+        if device.blobset.report().is_some() || device.endpoint.shown.is_some() {
             map.serialize_entry("blobset", &Blobset { blobs: Blobs(device) })?;
         }
         custom(&device.blocks, &mut map)?;
@@ -62,6 +62,9 @@ impl Serialize for Blobs<'_> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(endpoint) = &self.0.endpoint.shown {
             map.serialize_entry(ReservedBlob::IotEndpointConfig.as_str(), endpoint)?;
+        }
+        for (name, blob) in self.0.blobset.report().into_iter().flatten() {
+            map.serialize_entry(name, &blob)?;
         }
         map.end()
     }

@@ -132,7 +132,8 @@ impl Pointset {
             | DeviceTimer::Lifecycle
             | DeviceTimer::State
             | DeviceTimer::LogFlush
-            | DeviceTimer::Metrics => {}
+            | DeviceTimer::Metrics
+            | DeviceTimer::Blob => {}
         }
         self.settle(sc);
     }

@@ -34,7 +34,17 @@ pub struct Sent {
 pub struct Rig {
     pub device: Device,
     pub now: Now,
+    /// What the broker's topics for the device begin with.
+    pub prefix: String,
+    /// Where the device wanted to connect to, and when.
+    pub opened: Vec<(u64, Endpoint)>,
+    /// How it has introduced itself: client id, user name and password.
+    pub connects: Vec<(String, Option<String>, Option<String>)>,
+    /// What it has subscribed to.
+    pub subscribed: Vec<String>,
     conn: Option<ConnId>,
+    /// The connection that was answered last.
+    answered: Option<ConnId>,
     outbound: BytesMut,
     next_packet: PacketId,
     sent: Vec<Sent>,
@@ -52,7 +62,11 @@ pub struct Rig {
     /// Ends of the filters that the broker refuses.
     pub refused: Vec<&'static str>,
     /// Whether the store works.
-    stores: bool,
+    pub stores: bool,
+    /// Whether the store answers.
+    pub store_answers: bool,
+    /// How many actions are carried out before the machine loses its power; for ever if there is no number.
+    pub power: Option<usize>,
 }
 
 /// The topic under which the end of a connection in order is kept.
@@ -114,7 +128,22 @@ impl Rig {
         Self::make(UtcMillis(BIRTH), settings, BTreeMap::new(), false)
     }
 
+    /// A device whose machine loses its power after so many actions.
+    pub fn with_power(settings: Settings, store: BTreeMap<Key, Bytes>, actions: usize) -> Self {
+        Self::make_with(UtcMillis(BIRTH), settings, store, true, Some(actions))
+    }
+
     fn make(utc: UtcMillis, settings: Settings, store: BTreeMap<Key, Bytes>, stores: bool) -> Self {
+        Self::make_with(utc, settings, store, stores, None)
+    }
+
+    fn make_with(
+        utc: UtcMillis,
+        settings: Settings,
+        store: BTreeMap<Key, Bytes>,
+        stores: bool,
+        power: Option<usize>,
+    ) -> Self {
         let now = Now { at: Instant(1000), utc };
         let mut boot = Boot::new(now, 7);
         boot.stored =
@@ -123,7 +152,12 @@ impl Rig {
         let mut rig = Self {
             device,
             now,
+            prefix: PREFIX.into(),
+            opened: Vec::new(),
+            connects: Vec::new(),
+            subscribed: Vec::new(),
             conn: None,
+            answered: None,
             outbound: BytesMut::new(),
             next_packet: PacketId::FIRST,
             sent: Vec::new(),
@@ -136,6 +170,8 @@ impl Rig {
             acknowledge: true,
             refused: Vec::new(),
             stores,
+            store_answers: true,
+            power,
         };
         rig.drain();
         rig
@@ -156,8 +192,42 @@ impl Rig {
                 None => self.advance(100),
             }
         };
+        self.answered = Some(conn);
         self.handle(Event::Opened { conn });
         self.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
+    }
+
+    /// Waits for the device to dial.
+    pub fn dialed(&mut self) -> ConnId {
+        loop {
+            match self.conn {
+                Some(conn) => break conn,
+                None => self.advance(100),
+            }
+        }
+    }
+
+    /// The attempt under way fails.
+    pub fn close(&mut self, why: Closed) {
+        let conn = self.dialed();
+        self.conn = None;
+        self.handle(Event::Closed { conn, why });
+    }
+
+    /// The transport comes up and the broker refuses the device.
+    pub fn refuse(&mut self, code: ConnectCode) {
+        let conn = self.dialed();
+        self.handle(Event::Opened { conn });
+        self.receive(&Packet::ConnAck { session_present: false, code });
+    }
+
+    /// Answers the device if it dials and was not answered yet; tells whether there is a connection.
+    pub fn try_connect(&mut self) -> bool {
+        let dials = self.conn.is_some() && self.answered != self.conn;
+        if dials {
+            self.connect();
+        }
+        self.conn.is_some()
     }
 
     /// Loses the link.
@@ -195,7 +265,7 @@ impl Rig {
         let id = self.next_packet;
         self.next_packet = id.next();
         self.receive(&Packet::Publish(wire::Publish {
-            topic: format!("{PREFIX}/{topic}"),
+            topic: format!("{}/{topic}", self.prefix),
             payload: Bytes::copy_from_slice(payload),
             qos: Qos::AtLeastOnce,
             retain,
@@ -364,8 +434,14 @@ impl Rig {
 
     fn drain(&mut self) {
         while let Some(action) = self.device.poll() {
+            match &mut self.power {
+                Some(0) => return,
+                Some(left) => *left -= 1,
+                None => {}
+            }
             match action {
-                Action::Open { conn, .. } => {
+                Action::Open { conn, to } => {
+                    self.opened.push((self.now.at.0 - 1000, to));
                     self.conn = Some(conn);
                     self.outbound.clear();
                 }
@@ -383,7 +459,9 @@ impl Rig {
                         Some(value) => self.store.insert(key, value),
                         None => self.store.remove(&key),
                     };
-                    self.device.handle(self.now, Event::Stored { id, ok: self.stores });
+                    if self.store_answers {
+                        self.device.handle(self.now, Event::Stored { id, ok: self.stores });
+                    }
                 }
                 Action::Sign { .. } | Action::Fetch { .. } | Action::Release { .. } => {
                     self.effects.push(action);
@@ -408,7 +486,12 @@ impl Rig {
                         self.reply(&Packet::PubAck(id));
                     }
                 }
+                Packet::Connect(connect) => {
+                    let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
+                    self.connects.push((connect.client_id, connect.username, connect.password.map(text)));
+                }
                 Packet::Subscribe { id, filters } => {
+                    self.subscribed.extend(filters.iter().map(|(filter, _)| filter.clone()));
                     let refused = |filter: &str| self.refused.iter().any(|end| filter.ends_with(end));
                     let code = |filter: &str| (!refused(filter)).then_some(Qos::AtLeastOnce);
                     let codes = filters.iter().map(|(filter, _)| code(filter)).collect();
@@ -435,7 +518,7 @@ impl Rig {
     }
 
     fn keep(&mut self, publish: &wire::Publish) {
-        let topic = publish.topic.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
+        let topic = publish.topic.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let topic = topic.expect("a topic of the device").to_owned();
         let payload = serde_json::from_slice(&publish.payload).expect("JSON");
         self.sent.push(Sent { at: self.now.at.0 - 1000, topic, payload });
