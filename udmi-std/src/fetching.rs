@@ -69,3 +69,37 @@ impl Fetches {
 pub(crate) fn is_last(event: &FetchEvent) -> bool {
     matches!(event, FetchEvent::Done | FetchEvent::Failed(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+
+    use udmi_host::fetch::FetchPolicy;
+
+    use super::*;
+
+    #[test]
+    fn a_fetch_never_runs_further_ahead_than_it_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut fetches = Fetches::new(Some(Fetcher::open(FetchPolicy::new(folder.path())).unwrap()));
+        let id: FetchId = serde_json::from_str("1").unwrap();
+        let (hand_on, handed_on) = mpsc::channel();
+        let untaken = Arc::new(AtomicUsize::new(0));
+        let counted = untaken.clone();
+        let url = format!("data:,{}", "x".repeat(2 << 20));
+        let failed = fetches.begin(id, Request { url, limit: 2 << 20 }, move |event| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            hand_on.send(event).unwrap();
+        });
+        assert_eq!(failed, None);
+        let mut seen = 0;
+        while let Ok(event) = handed_on.recv() {
+            assert!(untaken.fetch_sub(1, Ordering::SeqCst) <= WAITING_MAX);
+            seen += 1;
+            fetches.taken(id, is_last(&event));
+        }
+        assert!(seen > 2 * WAITING_MAX, "{seen} events");
+        assert!(fetches.waiting.is_empty());
+    }
+}
