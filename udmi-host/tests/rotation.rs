@@ -79,6 +79,20 @@ fn backups_of_one_second_do_not_overwrite_each_other() {
 }
 
 #[test]
+fn a_pair_that_somebody_else_put_in_the_store_is_not_lost_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = ensured(folder.path());
+    let other = DeviceKeys::open(open(folder.path()), "AHU-1").unwrap();
+    let first = keys.pair();
+    other.rotate().unwrap();
+    let made = keys.rotate().unwrap();
+    let mut store = open(folder.path());
+    assert!(store.load_backup(&made.backup).unwrap().is_same(&first));
+    let backups = keys.backups().unwrap();
+    assert!(backups.iter().any(|name| store.load_backup(name).unwrap().is_same(&other.pair())));
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let keys = ensured(folder.path());

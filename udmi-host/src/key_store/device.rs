@@ -185,7 +185,7 @@ impl DeviceKeys {
             None => None,
         };
         let new = Current::new(KeyPair { key, certificate })?;
-        let backup = back_up(&mut **store, &old.pair)?;
+        let backup = keep(&mut **store, &old.pair)?;
         store.save(&new.pair)?;
         let made = NewKey {
             public_key: new.public_key.to_pem(),
@@ -208,7 +208,7 @@ impl DeviceKeys {
         if replaced.pair.is_same(&restored.pair) {
             return Ok(());
         }
-        back_up(&mut **store, &replaced.pair)?;
+        keep(&mut **store, &replaced.pair)?;
         store.save(&restored.pair)?;
         self.0.put(restored);
         Ok(())
@@ -244,6 +244,15 @@ fn certify(certifier: Option<&Certifier>, key: &PrivateKey, name: &str) -> Resul
         None => certificate::self_signed(key, name, Timestamp::now()).map_err(KeyStoreError::Certificate),
         Some(certifier) => certifier(key, name).map_err(KeyStoreError::Certifier),
     }
+}
+
+/// Backs up what is about to be replaced: the pair in use, and the one in the store if somebody else has changed
+/// it since. Tells the name of the former's backup.
+fn keep(store: &mut dyn KeyStore, used: &KeyPair) -> Result<String, KeyStoreError> {
+    if let Some(stored) = store.load()?.filter(|stored| !stored.is_same(used)) {
+        back_up(store, &stored)?;
+    }
+    back_up(store, used)
 }
 
 /// Keeps a copy under the date, with a number after it if that second has a backup already.
