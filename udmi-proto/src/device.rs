@@ -40,6 +40,8 @@ use endpoint::EndpointEntry;
 const RECEIVE: Category = Category::SystemConfigReceive;
 const PARSE: Category = Category::SystemConfigParse;
 const APPLY: Category = Category::SystemConfigApply;
+/// How far a wall clock may be corrected backwards, in milliseconds: as far as the validator lets it be wrong (§A).
+const CORRECTION: i64 = 60_000;
 
 /// A device core. A direct device has one; a gateway will have one more for each proxied device.
 #[derive(Debug)]
@@ -365,8 +367,7 @@ impl DeviceCore {
             self.endpoint.announcement.skip();
             return self.blobset.on_state(None);
         }
-        // §2.2: a state's timestamp never goes backwards, whatever the wall clock does.
-        self.last_state = self.last_state.max(now.utc.whole_second());
+        self.last_state = state_time(self.last_state, now.utc.whole_second());
         let Some(json) = self.render_state() else { return };
         let token = cx.publish(Publish {
             topic: self.topics.state.clone(),
@@ -380,6 +381,14 @@ impl DeviceCore {
         self.blobset.on_state(Some(token));
         cx.notify(Notice::StatePublished);
     }
+}
+
+/// §2.2: a state's timestamp does not go backwards while the wall clock is merely corrected. A clock that was set
+/// back by more had been wrong: holding on to its future would stamp each state with the same second, too far off
+/// for tools, until the true time has caught up, which may be years.
+fn state_time(last: UtcMillis, now: UtcMillis) -> UtcMillis {
+    let step = last.0.saturating_sub(now.0);
+    if (0..=CORRECTION).contains(&step) { last } else { now }
 }
 
 /// The blocks of a device, apart from what every scope needs.

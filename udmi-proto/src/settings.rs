@@ -269,7 +269,9 @@ pub struct Options {
     pub config_sync_seconds: i64,
     /// Least milliseconds between two states; 2000 by default, never under 1000 (§7.2).
     pub state_interval_ms: u64,
-    /// Least milliseconds a write shows as `updating`; 0 by default (§9.6 `writeback_operation`).
+    /// Least milliseconds a write shows as `updating`, counted from when it was begun: what the application answers
+    /// sooner shows only then. 0 by default, so that a fast write is `applied` at once. The conformance suite
+    /// has to see `updating` (§9.6 `writeback_operation`); 3000 to 5000 suit it, 20000 are too many.
     pub minimum_updating_ms: u64,
     /// Send no state at all (§7.7).
     pub suppress_state: bool,

@@ -51,6 +51,7 @@ impl DeviceCore {
             "reboot" => Lifecycle::Reboot,
             "restart" => Lifecycle::Restart,
             "shutdown" => Lifecycle::Shutdown,
+            "terminate" => Lifecycle::Terminate,
             _ => return self.offer_command(cx, name, payload),
         };
         self.log_command(cx, Level::NOTICE, format!("command {name}"));

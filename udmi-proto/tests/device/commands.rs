@@ -24,11 +24,12 @@ fn with_hooks() -> Rig {
 }
 
 #[test]
-fn reboot_restart_and_shutdown_end_the_run_in_any_mode() {
+fn reboot_restart_shutdown_and_terminate_end_the_run_in_any_mode() {
     for (name, reason, mode) in [
         ("reboot", ExitReason::Restart, "restart"),
         ("restart", ExitReason::Restart, "restart"),
         ("shutdown", ExitReason::Shutdown, "shutdown"),
+        ("terminate", ExitReason::Terminate, "terminate"),
     ] {
         let mut rig = configured(json!({}));
         rig.deliver(&format!("commands/{name}"), b"{}");
@@ -41,10 +42,10 @@ fn reboot_restart_and_shutdown_end_the_run_in_any_mode() {
 #[test]
 fn a_retained_command_is_ignored_and_told() {
     let mut rig = with_hooks();
-    for name in ["reboot", "restart", "shutdown", "own"] {
+    for name in ["reboot", "restart", "shutdown", "terminate", "own"] {
         rig.deliver_retained(&format!("commands/{name}"), b"");
     }
-    assert_eq!(entries(&mut rig), pairs(&[("device.command", 400); 4]));
+    assert_eq!(entries(&mut rig), pairs(&[("device.command", 400); 5]));
     assert_eq!(rig.exit, None);
     assert!(rig.hooks().is_empty());
 }

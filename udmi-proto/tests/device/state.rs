@@ -132,16 +132,28 @@ fn a_device_that_suppresses_state_sends_none_ever_and_all_else_as_before() {
 
 /// §2.2.
 #[test]
-fn state_timestamps_never_go_backwards_when_the_wall_clock_does() {
+fn state_timestamps_do_not_go_backwards_when_the_wall_clock_is_corrected() {
     let mut rig = waiting(-1);
     rig.advance(5000);
     let mut stamps = Vec::new();
-    for (number, step) in [0, -3_600_000, 10_000, 7_200_000, -1].into_iter().enumerate() {
+    for (number, step) in [0, -50_000, 10_000, 7_200_000, -1, -60_000].into_iter().enumerate() {
         rig.now.utc.0 += step;
         rig.command(software("firmware", &number.to_string()));
         stamps.push(rig.state()["timestamp"].as_str().unwrap().to_owned());
     }
     assert!(stamps.is_sorted(), "{stamps:?}");
+}
+
+/// A clock that was hours ahead at the start does not stamp all states of those hours with the same second.
+#[test]
+fn state_timestamps_follow_a_wall_clock_that_was_wrong() {
+    let mut rig = waiting(-1);
+    rig.now.utc.0 += 7_200_000;
+    rig.advance(5000);
+    rig.forget();
+    rig.now.utc.0 -= 7_200_000;
+    rig.command(software("firmware", "v2"));
+    assert_eq!(rig.state()["timestamp"], time(5000));
 }
 
 /// §2.2: whole seconds, and the moment of sending.
