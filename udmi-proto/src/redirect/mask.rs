@@ -1,103 +1,163 @@
 //! Masking the secrets of an endpoint document, so that a trace shows none and still replays: the masked form is
-//! as long as the original, and its hash is right where the original's was.
+//! as long as the original, its hash is right where the original's was, and it fails where the original fails.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
+
+use serde::de::IgnoredAny;
 
 use super::base64;
-use super::order::sha256;
+use super::order::{PREFIX, sha256};
+use super::scan::{scan, unescaped};
+use crate::config::{Broken, read};
+use crate::model::endpoint::Endpoint;
 
-/// Members whose text is secret, at any depth.
-const SECRETS: [&str; 2] = ["\"password\"", "\"keyBytes\""];
-/// What comes before the content of a data URL.
-const MARK: &[u8] = b";base64,";
+/// Members whose content is secret, at any depth.
+const SECRETS: [&str; 2] = ["password", "keyBytes"];
+/// The member of a config whose content is an endpoint document, and what in it is never secret.
+const BLOB: &str = "_iot_endpoint_config";
+const OPEN: [&str; 2] = ["phase", "generation"];
 
-/// An endpoint document with a star for each byte of its secrets.
+/// An endpoint document with a star for each byte of its secrets. One that cannot be read shows no text, and
+/// nothing after the place where that is found.
 pub(crate) fn document(document: &[u8]) -> Vec<u8> {
-    let mut masked = document.to_vec();
-    for name in SECRETS {
-        let mut from = 0;
-        while let Some(at) = find(document, name.as_bytes(), from) {
-            from = at + name.len();
-            cover(&mut masked, from);
-        }
-    }
-    masked
+    let masked = covered(document, |path| {
+        path.iter().any(|name| SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)))
+    });
+    let outcome = |document: &[u8]| {
+        let read = serde_json::from_slice::<Endpoint>(document);
+        read.err().map(|error| (error.line(), error.column()))
+    };
+    let Some(place) = outcome(document) else { return masked };
+    let all = covered(document, |_| true);
+    let candidates =
+        [ended(&all, place, 0), ended(&all, place, 1), ended(&masked, place, 0), ended(&masked, place, 1)];
+    candidates.into_iter().find(|masked| outcome(masked) == Some(place)).unwrap_or(masked)
 }
 
-/// Puts stars in place of the text that follows a member's name.
-fn cover(bytes: &mut [u8], from: usize) {
-    let mut rest = bytes.iter_mut().skip(from).skip_while(|byte| b" \t\r\n:".contains(byte));
-    if rest.next().is_none_or(|quote| *quote != b'"') {
-        return;
+/// The URL of an endpoint document with its secrets masked. Of one that cannot be read nothing is shown but its
+/// kind.
+pub(crate) fn url(url: &str) -> String {
+    if let Some(coded) = url.strip_prefix(PREFIX)
+        && let Ok(plain) = base64::decode(coded)
+    {
+        let mut coded_again = base64::encode(&document(&plain));
+        coded_again.truncate(coded.len()); // where the padding was left out
+        return alloc::format!("{PREFIX}{coded_again}");
     }
-    let mut escaped = false;
-    for byte in rest {
-        match *byte {
-            b'"' if !escaped => return,
-            b'\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-        *byte = b'*';
-    }
+    let shown = url.find([',', ':']).map_or(0, |kind| kind + 1);
+    let shown = if url.starts_with(PREFIX) { PREFIX.len() } else { shown };
+    let (kind, rest) = url.split_at(shown);
+    alloc::format!("{kind}{}", "*".repeat(rest.len()))
 }
 
-/// A config with the secrets of its data URLs masked, and the hashes over them made to fit; none if it has none.
+/// A config with the secrets of its endpoint masked, and the hash over it made to fit; none if it has none.
 pub(crate) fn config(payload: &[u8]) -> Option<Vec<u8>> {
-    let mut masked: Option<Vec<u8>> = None;
-    let mut from = 0;
-    while let Some(at) = find(payload, MARK, from) {
-        from = at + MARK.len();
-        let coded: Vec<u8> = payload.iter().skip(from).take_while(|byte| is_digit(**byte)).copied().collect();
-        let Some((plain, covered)) = read(&coded) else { continue };
-        let masked = masked.get_or_insert_with(|| payload.to_vec());
-        put(masked, from, &written(&coded, &covered));
-        let (old, new) = (sha256(&plain), sha256(&covered));
-        let mut from = 0;
-        while let Some(at) = find(payload, old.as_bytes(), from) {
-            put(masked, at, new.as_bytes());
-            from = at + old.len();
+    let masked = match read(payload) {
+        Err(broken) if broken.detail.is_some() && is_suspect(payload) => unreadable(payload, &broken),
+        Ok(_) | Err(_) => readable(payload),
+    };
+    (masked != payload).then_some(masked)
+}
+
+fn readable(payload: &[u8]) -> Vec<u8> {
+    let (mut urls, mut hashes) = (Vec::new(), Vec::new());
+    let mut masked = payload.to_vec();
+    scan(payload, |path, at| {
+        match path.iter().position(|name| name == BLOB).map(|blob| path.split_at(blob + 1)) {
+            Some((_, [name])) if name == "url" => urls.push(at),
+            Some((_, [name])) if name == "sha256" => hashes.push(at),
+            Some((_, [name])) if OPEN.contains(&name.as_str()) => {}
+            Some((_, [_, ..])) => cover(payload, &mut masked, &at),
+            // What has no names of its own is quoted where it is refused.
+            Some((_, [])) | None => {}
         }
+    });
+    for at in urls {
+        let old = unescaped(payload, &at);
+        let new = url(&old);
+        if new == old {
+            continue;
+        }
+        let content = |url: &str| url.strip_prefix(PREFIX).and_then(|coded| base64::decode(coded).ok());
+        if let (Some(old), Some(new)) = (content(&old), content(&new)) {
+            let (old, new) = (sha256(&old), sha256(&new));
+            for at in hashes.iter().filter(|at| unescaped(payload, at).eq_ignore_ascii_case(&old)) {
+                put_text(&mut masked, at, &new);
+            }
+        }
+        put_text(&mut masked, &at, &new);
     }
     masked
 }
 
-fn is_digit(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=\\".contains(&byte)
+/// Whether a config that cannot be read may hold an endpoint all the same; with an escape in it, nobody knows.
+fn is_suspect(payload: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(payload);
+    [BLOB, "base64", "data:", "password", "\\u"].iter().any(|part| text.contains(part))
 }
 
-/// The content, and the same masked; none if there is nothing to mask.
-fn read(coded: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let text: String = coded.iter().filter(|byte| **byte != b'\\').map(|byte| char::from(*byte)).collect();
-    let plain = base64::decode(&text).ok()?;
-    let covered = document(&plain);
-    (covered != plain).then_some((plain, covered))
+/// A config that is refused as a whole for the same reason without any of its texts, if that can be.
+fn unreadable(payload: &[u8], broken: &Broken) -> Vec<u8> {
+    let all = covered(payload, |_| true);
+    let error = serde_json::from_slice::<IgnoredAny>(payload).err();
+    let place = error.map_or((usize::MAX, 0), |error| (error.line(), error.column()));
+    let candidates = [ended(&all, place, 0), ended(&all, place, 1), all];
+    let is_same = |masked: &Vec<u8>| read(masked).is_err_and(|found| found == *broken);
+    candidates.into_iter().find(is_same).unwrap_or_else(|| readable(payload))
 }
 
-/// The masked content in place of the coded one. Slashes need no escape: where they had some, the text ends
-/// earlier, and spaces follow it.
-fn written(coded: &[u8], covered: &[u8]) -> Vec<u8> {
-    let mut text = base64::encode(covered).into_bytes();
-    if !coded.ends_with(b"=") {
-        text.retain(|byte| *byte != b'=');
+/// A JSON text with the values covered whose names are wanted.
+fn covered(json: &[u8], is_wanted: impl Fn(&[String]) -> bool) -> Vec<u8> {
+    let mut covered = json.to_vec();
+    scan(json, |path, at| {
+        if is_wanted(path) {
+            cover(json, &mut covered, &at);
+        }
+    });
+    covered
+}
+
+/// Puts stars in place of a text, and ones in place of a number's digits. What makes a text invalid stays, and
+/// so do words, which are no secrets.
+fn cover(json: &[u8], covered: &mut [u8], at: &Range<usize>) {
+    let is_text = at.start.checked_sub(1).and_then(|quote| json.get(quote)) == Some(&b'"');
+    let is_valid = is_text && (!unescaped(json, at).is_empty() || at.is_empty());
+    let mut kept = 0_usize;
+    for byte in covered.iter_mut().skip(at.start).take(at.len()) {
+        match *byte {
+            b'1'..=b'9' if !is_text => *byte = b'1',
+            _ if !is_text => {}
+            _ if is_valid => *byte = b'*',
+            b'u' if kept == 1 => kept = 4,
+            _ if kept > 0 => kept -= 1,
+            b'\\' => kept = 1,
+            b' '..=b'~' => *byte = b'*',
+            _ => {}
+        }
     }
-    if text.len() < coded.len() {
-        text.push(b'"');
-        text.resize(coded.len().saturating_add(1), b' ');
-    }
-    text
 }
 
-fn put(bytes: &mut [u8], at: usize, text: &[u8]) {
-    for (byte, new) in bytes.iter_mut().skip(at).zip(text) {
+/// A JSON text with stars in place of all that follows so many bytes after a place.
+fn ended(json: &[u8], (line, column): (usize, usize), after: usize) -> Vec<u8> {
+    let lines = json.split_inclusive(|byte| *byte == b'\n');
+    let start: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    let mut ended = json.to_vec();
+    ended.iter_mut().skip(start.saturating_add(column).saturating_add(after)).for_each(|byte| *byte = b'*');
+    ended
+}
+
+/// Puts a text in place of one that is written no shorter. Where it is written longer, because of escapes, the
+/// new one ends earlier, and spaces follow it.
+fn put_text(json: &mut [u8], at: &Range<usize>, text: &str) {
+    let quoted = serde_json::to_vec(text).unwrap_or_default();
+    let end = quoted.len().saturating_sub(1);
+    let padded = quoted.iter().skip(1).chain(core::iter::repeat(&b' '));
+    debug_assert!(end <= at.len() + 1, "a text is written no shorter than serde_json does");
+    for (byte, new) in json.iter_mut().skip(at.start).zip(padded).take(at.len() + 1) {
         *byte = *new;
     }
-}
-
-/// Where `text` is next, whatever the case of its letters.
-fn find(bytes: &[u8], text: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    rest.windows(text.len()).position(|window| window.eq_ignore_ascii_case(text)).map(|at| at + from)
 }
 
 #[cfg(test)]
@@ -157,6 +217,95 @@ mod tests {
         }
     }
 
+    fn stays_alike(plain: &str, secret: &str) {
+        let masked = config(plain.as_bytes()).unwrap_or_else(|| plain.as_bytes().to_vec());
+        assert_eq!(masked.len(), plain.len());
+        assert_eq!(config(&masked).unwrap_or(masked.clone()), masked, "the mask of a mask of {plain}");
+        let text = String::from_utf8_lossy(&masked).into_owned();
+        assert!(!text.contains(secret), "{plain}\n{text}");
+        match (read(plain.as_bytes()), read(&masked)) {
+            (Err(before), Err(after)) => assert_eq!(before, after),
+            (before, after) => assert_eq!(before.is_ok(), after.is_ok(), "{plain}\n{text}"),
+        }
+        if serde_json::from_str::<Json>(plain).is_ok() {
+            let (before, after) = (order(plain.as_bytes()), order(&masked));
+            assert_eq!(before.signature, after.signature, "{plain}\n{text}");
+            assert_eq!(before.wanted.err(), after.wanted.err());
+        }
+    }
+
+    #[test]
+    fn no_way_to_write_a_document_shows_its_secrets() {
+        for document in [
+            r#"{"auth_provider":{"basic":{"username":"u","pass\u0077ord":"hunter2"}}}"#,
+            r#"{"hostname":"h","protocol":"mqtt","client_id":"c","auth_provider":{"basic":{"password":"hunter2","username":"u"}}}"#,
+            r#"{"auth_provider":{"basic":{"password":"hunter2","username":oops}}}"#,
+            r#"{"auth_provider":"hunter2"}"#,
+            r#"{"keyBytes":["hunter2",{"a":"hunter2"}]}"#,
+            r#"{"keyBytes":"hun\ter2","password":"#,
+            "{\"password\":\n hunter2}",
+            "hunter2",
+        ] {
+            let masked = super::document(document.as_bytes());
+            assert_eq!(masked.len(), document.len());
+            assert_eq!(super::document(&masked), masked, "{document}");
+            // The first letter of a word is what makes it unreadable.
+            assert!(!String::from_utf8_lossy(&masked).contains("unter2"), "{document}");
+            stays_alike(&config_with(document), &base64::encode(document.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn no_way_to_write_a_url_shows_its_content() {
+        let good = config_with(&endpoint());
+        let content = good.split("base64,").nth(1).unwrap().split('"').next().unwrap();
+        for url in [
+            "DATA:application/json;base64,hunter2",
+            "data:application/json;charset=utf-8;base64,hunter2",
+            "data:application/json;base64,hunter2hunter2!",
+            "data:application/json,%7B%22password%22:%22hunter2%22%7D",
+            "mqtts://user:hunter2@host",
+            "hunter2",
+            "data:application/json;base64",
+        ] {
+            let config = good.replace(&alloc::format!("data:application/json;base64,{content}"), url);
+            assert!(config.contains(url));
+            stays_alike(&config, "hunter2");
+            let escaped: String = url.chars().map(|c| alloc::format!("\\u{:04x}", u32::from(c))).collect();
+            stays_alike(&config.replace(url, &escaped), &escaped);
+        }
+        let escaped: String = content.chars().map(|c| alloc::format!("\\u{:04x}", u32::from(c))).collect();
+        stays_alike(&good.replace(content, &escaped), &escaped);
+        stays_alike(&good.replace(content, content.trim_end_matches('=')), content);
+    }
+
+    #[test]
+    fn misplaced_secrets_and_unreadable_configs_show_nothing_either() {
+        let timestamp = r#""timestamp":"2026-03-01T10:00:00Z""#;
+        let blob = |blob: &str| {
+            alloc::format!(r#"{{{timestamp},"blobset":{{"blobs":{{"_iot_endpoint_config":{blob}}}}}}}"#)
+        };
+        stays_alike(&blob(r#"{"password":"hunter2","phase":"final"}"#), "hunter2");
+        stays_alike(
+            &blob(r#"{"url":{"password":"hunter2"},"phase":"final"}"#)
+                .replace("{\"password\":\"hunter2\"}", "null"),
+            "hunter2",
+        );
+        for broken in [
+            blob(r#"{"url":"hunter2"#),
+            blob(r#"{"url":"hunter2"}}}}}}"#),
+            blob(r#"{"url":"hun\qter2 hunter2"}"#),
+            blob(r#"{"url":"hunter2",}"#),
+            blob("{\"url\":\n\"hunter2\",\n oops \"hunter2\"}"),
+            blob(r#"{"phase" "url":"hunter2"}"#),
+        ] {
+            stays_alike(&broken, "hunter2");
+            for end in 0..broken.len() {
+                stays_alike(&broken[..end], "hunter2");
+            }
+        }
+    }
+
     /// A hash that was wrong stays wrong.
     #[test]
     fn a_masked_order_fails_as_the_original_does() {
@@ -169,9 +318,7 @@ mod tests {
 
     #[test]
     fn a_config_without_secrets_is_left_alone() {
-        for plain in
-            ["", "{}", ";base64,", ";base64,Zg==", &config_with("{}"), &config_with("{\"password\":")]
-        {
+        for plain in ["", "{}", "oops", "{\"a\":\"b\"", &config_with("{}"), &config_with("{\"password\":")] {
             assert_eq!(config(plain.as_bytes()), None, "{plain}");
         }
     }

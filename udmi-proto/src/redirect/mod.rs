@@ -9,6 +9,7 @@ mod base64;
 mod connection;
 mod mask;
 mod order;
+mod scan;
 
 use alloc::format;
 use alloc::string::{String, ToString as _};

@@ -13,7 +13,7 @@ use crate::model::common::Timestamp;
 use crate::model::config::BlobsetBlob;
 
 /// What comes before the content in the only URLs an endpoint may have.
-const PREFIX: &str = "data:application/json;base64,";
+pub(super) const PREFIX: &str = "data:application/json;base64,";
 
 /// An order to use an endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +84,7 @@ fn signature(blob: &BlobsetBlob, document: Option<&[u8]>) -> String {
         None => {
             hash.update(announced);
             hash.update([0]);
-            hash.update(blob.url.as_deref().unwrap_or_default());
+            hash.update(mask::url(blob.url.as_deref().unwrap_or_default()));
         }
     }
     hexadecimal(&hash.finalize())
