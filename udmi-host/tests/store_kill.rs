@@ -12,21 +12,40 @@ const KILLS: u32 = 200;
 const FOLDER: &str = "UDMI_HOST_TEST_STORE_FOLDER";
 const MARK: &str = "saved restart_count ";
 
-/// Doubles as the writing process: the test starts itself with a folder in its environment.
+type Open = fn(&Path) -> Box<dyn Store>;
+
 #[test]
-fn kill_9_at_random_moments_never_leaves_a_store_that_does_not_load() {
+fn kill_9_at_random_moments_never_leaves_a_file_store_that_does_not_load() {
+    let name = "kill_9_at_random_moments_never_leaves_a_file_store_that_does_not_load";
+    let folder = kill_often(name, |folder| Box::new(FileStore::open(folder).unwrap()));
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["system.json"]);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn kill_9_at_random_moments_never_leaves_an_sqlite_store_that_does_not_load() {
+    let name = "kill_9_at_random_moments_never_leaves_an_sqlite_store_that_does_not_load";
+    kill_often(name, |folder| {
+        Box::new(udmi_host::store::SqliteStore::open(folder.join("device.sqlite")).unwrap())
+    });
+}
+
+/// Doubles as the writing process: the test of that name starts itself with a folder in its environment.
+fn kill_often(test: &str, open: Open) -> tempfile::TempDir {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        write_for_ever(Path::new(&folder));
+        write_for_ever(&mut *open(Path::new(&folder)));
     }
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(0x5eed_1234_abcd_0001);
     let mut last_seen = 0;
     let mut killed_after_a_save = 0;
     for kill in 0..KILLS {
-        let acknowledged = write_and_kill(folder.path(), &mut random);
-        let mut store = FileStore::open(folder.path()).unwrap();
+        let acknowledged = write_and_kill(test, folder.path(), &mut random);
+        let mut store = open(folder.path());
         let values = store.load_all().unwrap();
-        assert!(store.take_notices().is_empty(), "kill {kill} left an unusable file");
+        assert!(store.take_notices().is_empty(), "kill {kill} left an unusable value");
         let count = values.get("system").map_or(0, |value| restart_count(value));
         assert!(count >= last_seen, "kill {kill}: {count} after {last_seen}");
         assert!(
@@ -37,14 +56,12 @@ fn kill_9_at_random_moments_never_leaves_a_store_that_does_not_load() {
         last_seen = count;
     }
     assert!(killed_after_a_save > KILLS / 2, "the writer hardly wrote: {killed_after_a_save}");
-    let names: Vec<_> =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["system.json"]);
+    folder
 }
 
 /// Lets a writer get some way, kills it, and returns the last count it said was saved.
-fn write_and_kill(folder: &Path, random: &mut Random) -> Option<u64> {
-    let mut child = Writer::start(folder);
+fn write_and_kill(test: &str, folder: &Path, random: &mut Random) -> Option<u64> {
+    let mut child = Writer::start(test, folder);
     let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut acknowledged = None;
     let mut note = |line: String| {
@@ -67,8 +84,7 @@ fn write_and_kill(folder: &Path, random: &mut Random) -> Option<u64> {
     acknowledged
 }
 
-fn write_for_ever(folder: &Path) -> ! {
-    let mut store = FileStore::open(folder).unwrap();
+fn write_for_ever(store: &mut dyn Store) -> ! {
     let mut count = store.load("system").unwrap().map_or(0, |value| restart_count(&value));
     loop {
         count += 1;
@@ -90,10 +106,9 @@ fn restart_count(value: &[u8]) -> u64 {
 struct Writer(Child);
 
 impl Writer {
-    fn start(folder: &Path) -> Self {
-        let name = "kill_9_at_random_moments_never_leaves_a_store_that_does_not_load";
+    fn start(test: &str, folder: &Path) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .args([test, "--exact", "--nocapture", "--test-threads=1"])
             .env(FOLDER, folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

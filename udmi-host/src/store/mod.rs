@@ -1,15 +1,19 @@
 //! What a device remembers across restarts.
 //!
 //! A store maps short names to JSON objects. [`MemoryStore`] forgets with the process; [`FileStore`] keeps one
-//! file a name and survives a crash at any moment.
+//! file a name and survives a crash at any moment. So does `SqliteStore`, with the feature `sqlite`, in one file.
 
 mod file;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 pub use file::FileStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 64;
@@ -44,7 +48,7 @@ pub trait Store {
 /// A stored value that could not be used and was kept under another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// The key that has no value now.
+    /// The key that has no value now; `*` stands for all keys.
     pub key: String,
     /// Where the unusable value is kept.
     pub kept_as: PathBuf,
