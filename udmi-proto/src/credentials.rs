@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{Closed, Cx, Down, HookId, Secret, SignRequest, UtcMillis, wire::ConnectCode};
+use device_link::{Closed, Cx, Down, HookId, SignRequest, Stored, UtcMillis, wire::ConnectCode};
 use serde::Serialize;
 
 use crate::device::DeviceCore;
 use crate::model::category::{Category, Level};
+use crate::persisted::{self, Unproven};
 use crate::port::{Hook, NewKey, Notice, Outcome};
-use crate::redirect::{Authentication, Redirect, encode_url};
+use crate::redirect::{Authentication, Redirect, encode_url, set_aside, store};
 use crate::settings::TokenSettings;
 use crate::udmi::{Timer, Udmi};
 
@@ -67,9 +68,9 @@ enum Rotation {
     /// The host makes a new pair. Whether the application has asked for it.
     Making { hook: HookId, asked: bool },
     /// The broker has not seen the new key yet.
-    Proving { backup: String, before: Option<Secret<String>> },
+    Proving(Unproven),
     /// The broker has refused it; the host puts the old pair back.
-    Restoring { hook: HookId, backup: String, before: Option<Secret<String>> },
+    Restoring { hook: HookId, unproven: Unproven },
 }
 
 /// The life of the device's token and key.
@@ -81,6 +82,15 @@ pub(crate) struct Credentials {
 impl Credentials {
     pub(crate) fn new() -> Self {
         Self { rotation: Rotation::Idle }
+    }
+
+    /// The run begins. A key that was made in an earlier one has still to be taken by the broker.
+    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: &[Stored]) {
+        match persisted::read_rotation(stored) {
+            Ok(None) => {}
+            Ok(Some(unproven)) => self.rotation = Rotation::Proving(unproven),
+            Err(reason) => set_aside(cx, own, stored, persisted::ROTATION, reason),
+        }
     }
 
     /// A new key pair is wanted; `asked` by the application, which is told if there will be none.
@@ -120,15 +130,15 @@ impl Credentials {
                 self.made(cx, own, redirect, asked, outcome);
                 None
             }
-            Rotation::Restoring { hook, backup, before } if hook == id => {
+            Rotation::Restoring { hook, unproven } if hook == id => {
                 self.rotation = Rotation::Idle;
-                restored(cx, own, redirect, backup, before, outcome);
+                store(cx, persisted::ROTATION, None);
+                restored(cx, own, redirect, unproven, outcome);
                 None
             }
-            Rotation::Idle
-            | Rotation::Making { .. }
-            | Rotation::Proving { .. }
-            | Rotation::Restoring { .. } => Some(outcome),
+            Rotation::Idle | Rotation::Making { .. } | Rotation::Proving(_) | Rotation::Restoring { .. } => {
+                Some(outcome)
+            }
         }
     }
 
@@ -155,7 +165,9 @@ impl Credentials {
         let before = redirect.change_password(cx, &password);
         log(cx, own, Level::NOTICE, &format!("a new key is in use, the old one is kept as {backup}"));
         cx.notify(Notice::KeyRotated { public_key, backup: backup.clone() });
-        self.rotation = Rotation::Proving { backup, before };
+        let unproven = Unproven { backup, before };
+        store(cx, persisted::ROTATION, Some(unproven.to_bytes()));
+        self.rotation = Rotation::Proving(unproven);
         connect_anew(cx);
     }
 
@@ -165,8 +177,9 @@ impl Credentials {
             Authentication::Token(settings) => cx.after(Timer::Token, renewal(settings)),
             Authentication::Password(_) | Authentication::None => cx.cancel(Timer::Token),
         }
-        if matches!(self.rotation, Rotation::Proving { .. }) {
+        if matches!(self.rotation, Rotation::Proving(_)) {
             self.rotation = Rotation::Idle;
+            store(cx, persisted::ROTATION, None);
             log(cx, own, Level::NOTICE, "the broker has taken the new key");
         }
     }
@@ -174,15 +187,15 @@ impl Credentials {
     /// The link is down. A broker that refuses the new key sees the old one again.
     pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, why: &Down) {
         cx.cancel(Timer::Token);
-        let Rotation::Proving { backup, before } = &self.rotation else { return };
+        let Rotation::Proving(unproven) = &self.rotation else { return };
         if !is_refusal(why) {
             return;
         }
-        let (backup, before) = (backup.clone(), before.clone());
-        match cx.invoke(Hook::RestoreKey { backup: backup.clone() }) {
+        let unproven = unproven.clone();
+        match cx.invoke(Hook::RestoreKey { backup: unproven.backup.clone() }) {
             Ok(hook) => {
                 log(cx, own, Level::ERROR, &format!("the new key is refused: {why}"));
-                self.rotation = Rotation::Restoring { hook, backup, before };
+                self.rotation = Rotation::Restoring { hook, unproven };
             }
             Err(full) => log(cx, own, Level::ERROR, &format!("the new key is refused: {why}; {full}")),
         }
@@ -221,10 +234,10 @@ fn restored(
     cx: &mut Cx<'_, Udmi>,
     own: &mut DeviceCore,
     redirect: &mut Redirect,
-    backup: String,
-    before: Option<Secret<String>>,
+    unproven: Unproven,
     outcome: Outcome,
 ) {
+    let Unproven { backup, before } = unproven;
     match outcome {
         Outcome::Done => {
             if let Some(before) = before {

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use device_link::Stored;
+use device_link::{Secret, Stored};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ use crate::redirect::{Connection, StoredConnection};
 pub(crate) const ENDPOINT: &str = "endpoint";
 /// The key of the orders that have failed.
 pub(crate) const ATTEMPTS: &str = "attempts";
+/// The key of a change of keys that the broker has not seen yet; its value holds a password.
+pub(crate) const ROTATION: &str = "rotation";
 /// What follows a key under which an unreadable value is kept for people to look at.
 pub(crate) const ASIDE: &str = "_unreadable";
 /// The format this version writes.
@@ -84,6 +86,40 @@ pub(crate) fn attempts_to_bytes(failed: &[Failed]) -> Bytes {
     bytes(&StoredAttempts { version: VERSION, failed: failed.to_vec() })
 }
 
+/// A new key pair is in use that the broker has not taken yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unproven {
+    /// Where the old pair is.
+    pub(crate) backup: String,
+    /// The password that was derived from it, if one was in use.
+    pub(crate) before: Option<Secret<String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRotation {
+    version: u32,
+    backup: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+impl Unproven {
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        let password = self.before.as_ref().map(|password| password.expose().clone());
+        bytes(&StoredRotation { version: VERSION, backup: self.backup.clone(), password })
+    }
+}
+
+/// Finds and reads the change of keys that the broker has not seen yet.
+///
+/// # Errors
+/// Why it cannot be read, without any of its content.
+pub(crate) fn read_rotation(stored: &[Stored]) -> Result<Option<Unproven>, String> {
+    let Some(value) = find(stored, ROTATION) else { return Ok(None) };
+    let StoredRotation { backup, password, .. } = read(value)?;
+    Ok(Some(Unproven { backup, before: password.map(Secret::new) }))
+}
+
 fn bytes(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
 }
@@ -126,19 +162,24 @@ fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
     serde_json::from_slice(value).map_err(unreadable)
 }
 
-/// What a trace shows in place of a value: of an endpoint all but the passwords, and of one that cannot be read
-/// no more than its version. None shows the value itself.
+/// What a trace shows in place of a value: of those that hold passwords all but these, and of one that cannot be
+/// read no more than its version. None shows the value itself.
 pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
-    if key != ENDPOINT && key.strip_suffix(ASIDE) != Some(ENDPOINT) {
-        return None;
-    }
-    match read::<StoredEndpoint>(value) {
-        Ok(mut stored) => {
+    let masked = match key.strip_suffix(ASIDE).unwrap_or(key) {
+        ENDPOINT => read::<StoredEndpoint>(value).map(|mut stored| {
             for connection in [Some(&mut stored.endpoint), stored.previous.as_mut()].into_iter().flatten() {
                 connection.mask();
             }
-            serde_json::to_vec(&stored).ok()
-        }
+            serde_json::to_vec(&stored)
+        }),
+        ROTATION => read::<StoredRotation>(value).map(|mut stored| {
+            stored.password = stored.password.map(|_| device_link::MASK.into());
+            serde_json::to_vec(&stored)
+        }),
+        _ => return None,
+    };
+    match masked {
+        Ok(masked) => masked.ok(),
         Err(_) => match serde_json::from_slice::<Versioned>(value) {
             Ok(versioned) if versioned.version != VERSION => serde_json::to_vec(&versioned).ok(),
             Ok(_) | Err(_) => Some(device_link::MASK.into()),
@@ -148,7 +189,7 @@ pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use device_link::{Key, Secret};
+    use device_link::Key;
 
     use super::*;
     use crate::settings::{Credentials, Settings};
@@ -215,5 +256,9 @@ mod tests {
             );
         }
         assert_eq!(mask("system", b"{}"), None);
+        let unproven = Unproven { backup: "b".into(), before: Some(Secret::new("hunter2".into())) };
+        let masked = mask(ROTATION, &unproven.to_bytes()).unwrap();
+        assert_eq!(masked, br#"{"version":1,"backup":"b","password":"***"}"#);
+        assert_eq!(mask(ROTATION, &masked), Some(masked));
     }
 }

@@ -135,6 +135,7 @@ impl Dialect for Udmi {
             self.own.subscribe_commands(cx);
         }
         self.redirect.on_start(cx, &mut self.own, stored);
+        self.credentials.on_start(cx, &mut self.own, stored);
     }
 
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
@@ -194,9 +195,10 @@ impl Dialect for Udmi {
     }
 
     fn on_command(&mut self, cx: &mut Cx<'_, Self>, command: Command) {
-        match command {
-            Command::RotateKey => self.credentials.rotate(cx, &mut self.own, &self.redirect, true),
-            command => self.own.on_command(cx, command),
+        if command == Command::RotateKey {
+            self.credentials.rotate(cx, &mut self.own, &self.redirect, true);
+        } else {
+            self.own.on_command(cx, command);
         }
     }
 
@@ -209,6 +211,8 @@ impl Dialect for Udmi {
 
     fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool) {
         self.own.on_stored(cx, id, ok);
+        self.redirect.on_stored(cx, &mut self.own, id);
+        self.follow(cx);
     }
 
     fn on_fetched(&mut self, cx: &mut Cx<'_, Self>, id: FetchId, event: FetchEvent) {

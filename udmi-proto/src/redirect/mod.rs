@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Cx, Down, Instant, Key, Secret, Stored};
+use device_link::{Cx, Down, Instant, Key, Secret, StoreId, Stored};
 
 use crate::device::{DeviceCore, EndpointBlob};
 use crate::model::category::{Category, Level};
@@ -47,6 +47,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 /// After a start: how long an endpoint may be out of reach before another one is tried.
 const FALLBACK: Duration = Duration::from_secs(300);
+/// How long the end of a redirect waits for the store.
+const STORE: Duration = Duration::from_secs(5);
 /// How long a redirect waits for a run that is about to end.
 const ENDING: Duration = Duration::from_secs(1);
 /// The failed orders that are remembered at most.
@@ -72,6 +74,8 @@ enum Phase {
     Leaving(Target),
     /// The new endpoint is in use and not yet proven.
     Trying { target: Target, attempt: usize, until: Instant },
+    /// It is proven, and waits to be safe in the store before the cloud is told.
+    Storing { id: StoreId, entry: state::BlobsetBlob },
 }
 
 /// The endpoint in use and what is known of others. [`Udmi`] tells it of everything and asks it for
@@ -168,12 +172,7 @@ impl Redirect {
     /// The run begins.
     pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: &[Stored]) {
         for (key, reason) in core::mem::take(&mut self.unreadable) {
-            if let Some(value) = persisted::find(stored, key) {
-                store(cx, &format!("{key}{}", persisted::ASIDE), Some(value.clone()));
-            }
-            let text = format!("stored value {key} is unreadable: {reason}");
-            own.log(cx, Category::device("store"), Level::WARNING, text);
-            cx.notify(Notice::StoredUnreadable { key: key.into(), reason });
+            set_aside(cx, own, stored, key, reason);
         }
         if !self.homes.is_empty() {
             cx.after(Timer::Fallback, FALLBACK);
@@ -182,12 +181,16 @@ impl Redirect {
 
     /// A config came, and is in force already. Says what it orders of the endpoint.
     pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, blob: EndpointBlob) {
+        if self.next.is_some() {
+            return; // too late: from an endpoint that is being left as failed
+        }
         let blob = match blob {
             EndpointBlob::Unknown => return, // that proves and orders nothing
             EndpointBlob::Absent => None,
             // §11 item 47: one that is not complete yet is none.
             EndpointBlob::Present(blob) => Some(blob).filter(|blob| blob.phase == Some(BlobPhase::Final)),
         };
+        self.finish(cx, own);
         self.prove(cx, own);
         match blob {
             None => self.forget(cx, own),
@@ -203,7 +206,7 @@ impl Redirect {
         }
         if matches!(self.phase, Phase::Trying { .. }) {
             self.commit(cx, own);
-        } else if self.next.is_none() {
+        } else {
             self.working = self.connection.clone();
         }
     }
@@ -218,7 +221,7 @@ impl Redirect {
             generation: target.generation.clone(),
             previous: Some(self.working.clone()),
         };
-        store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
+        let pending = store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
         self.stored = Some(stored);
         self.home = 0;
         self.working = target.connection;
@@ -229,7 +232,30 @@ impl Redirect {
             failure: None,
         });
         self.current = Some(target.signature);
-        self.show(own, target.generation, None, self.current.clone());
+        self.shown = self.current.clone();
+        let entry = entry(BlobPhase::Final, target.generation, None);
+        match pending {
+            None => own.show_endpoint(Some(entry)),
+            Some(id) => {
+                self.phase = Phase::Storing { id, entry };
+                cx.after(Timer::Redirect, STORE);
+            }
+        }
+    }
+
+    /// A store was tried: with the endpoint safe, or not to be kept at all, the cloud may know.
+    pub(crate) fn on_stored(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: StoreId) {
+        if matches!(self.phase, Phase::Storing { id, .. } if id == stored) {
+            self.finish(cx, own);
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
+        if let Phase::Storing { entry, .. } = &self.phase {
+            own.show_endpoint(Some(entry.clone()));
+            cx.cancel(Timer::Redirect);
+            self.phase = Phase::Steady;
+        }
     }
 
     /// §5.3, step 1: no order, nothing to remember. The endpoint stays.
@@ -245,7 +271,7 @@ impl Redirect {
     /// An order that has not led anywhere yet is taken back.
     fn abort(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
         let target = match core::mem::replace(&mut self.phase, Phase::Steady) {
-            Phase::Steady => return,
+            Phase::Steady | Phase::Storing { .. } => return cx.cancel(Timer::Redirect),
             Phase::Announcing(target) | Phase::Settling(target) => {
                 self.taken_back(cx, own);
                 return drop(target);
@@ -269,7 +295,8 @@ impl Redirect {
     /// §5.3, steps 2 to 5.
     fn consider(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, blob: &BlobsetBlob) {
         let order = Order::read(blob, &self.device_id, &self.configured);
-        if self.target().is_some_and(|target| target.signature == order.signature) {
+        if self.target().is_some_and(|target| target.signature == order.signature) || self.is_storing(&order)
+        {
             return;
         }
         self.abort(cx, own);
@@ -305,9 +332,14 @@ impl Redirect {
         }
     }
 
+    /// Whether that order has just been proven.
+    fn is_storing(&self, order: &Order) -> bool {
+        matches!(self.phase, Phase::Storing { .. }) && self.current.as_ref() == Some(&order.signature)
+    }
+
     fn target(&self) -> Option<&Target> {
         match &self.phase {
-            Phase::Steady => None,
+            Phase::Steady | Phase::Storing { .. } => None,
             Phase::Announcing(target)
             | Phase::Settling(target)
             | Phase::Leaving(target)
@@ -369,6 +401,7 @@ impl Redirect {
         }
         match self.phase.clone() {
             Phase::Steady | Phase::Leaving(_) => {}
+            Phase::Storing { .. } => self.finish(cx, own),
             Phase::Announcing(target) | Phase::Settling(target) => self.leave(cx, own, target),
             Phase::Trying { until, .. } if cx.now().at >= until => {
                 let waited = if cx.is_up() { "no config came" } else { "no connection in time" };
@@ -423,7 +456,7 @@ impl Redirect {
             return cx.dial_after(Duration::ZERO);
         }
         match &self.phase {
-            Phase::Steady | Phase::Announcing(_) | Phase::Settling(_) => {}
+            Phase::Steady | Phase::Announcing(_) | Phase::Settling(_) | Phase::Storing { .. } => {}
             Phase::Leaving(target) => {
                 let target = target.clone();
                 self.enter(cx, target);
@@ -471,7 +504,8 @@ impl Redirect {
         }
         if self.home + 1 == self.homes.len() {
             self.stored = None;
-            return store(cx, persisted::ENDPOINT, None);
+            store(cx, persisted::ENDPOINT, None);
+            return;
         }
         stored.connection = self.working.clone();
         stored.signature = String::new();
@@ -552,9 +586,23 @@ fn text(generation: Option<&Timestamp>) -> String {
     generation.map(|generation| generation.as_str().into()).unwrap_or_default()
 }
 
-/// A store that finds no room is as one that fails: the next run begins elsewhere, and can still be sent here.
-fn store(cx: &mut Cx<'_, Udmi>, key: &str, value: Option<Bytes>) {
-    if let Ok(key) = Key::new(key) {
-        let _ = cx.store(&key, value);
+/// A stored value cannot be read: it is told, and kept under another key, where nothing overwrites it.
+pub(crate) fn set_aside(
+    cx: &mut Cx<'_, Udmi>,
+    own: &mut DeviceCore,
+    stored: &[Stored],
+    key: &str,
+    reason: String,
+) {
+    if let Some(value) = persisted::find(stored, key) {
+        store(cx, &format!("{key}{}", persisted::ASIDE), Some(value.clone()));
     }
+    let text = format!("stored value {key} is unreadable: {reason}");
+    own.log(cx, Category::device("store"), Level::WARNING, text);
+    cx.notify(Notice::StoredUnreadable { key: key.into(), reason });
+}
+
+/// A store that finds no room is as one that fails: the next run begins elsewhere, and can still be sent here.
+pub(crate) fn store(cx: &mut Cx<'_, Udmi>, key: &str, value: Option<Bytes>) -> Option<StoreId> {
+    cx.store(&Key::new(key).ok()?, value).ok()
 }

@@ -147,6 +147,27 @@ fn a_host_that_cannot_make_a_key_changes_nothing() {
     }
 }
 
+/// The device may lose its power before the broker has seen the new key.
+#[test]
+fn a_new_key_is_still_to_be_proven_after_a_restart() {
+    let mut rig = device();
+    rotate(&mut rig);
+    let mut settings = with_password(PREFIX);
+    settings.credentials.as_mut().unwrap().password = Secret::new("89abcdef".into());
+    let store = rig.store;
+    let mut rig = Rig::with_store(settings.clone(), store.clone());
+    rig.refuse(ConnectCode::NotAuthorized);
+    let (id, hook) = asked(&mut rig);
+    assert!(matches!(hook, Hook::RestoreKey { .. }));
+    rig.answer(id, Outcome::Done);
+    rig.connect();
+    assert_eq!(password(&rig), "01234567");
+    assert!(!rig.store.keys().any(|key| key.as_str() == "rotation"));
+    let mut rig = Rig::with_store(settings, store);
+    rig.connect();
+    assert!(!rig.store.keys().any(|key| key.as_str() == "rotation"), "taken");
+}
+
 #[test]
 fn an_old_key_that_cannot_be_put_back_is_told_and_the_device_tries_on() {
     let mut rig = device();

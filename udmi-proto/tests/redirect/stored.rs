@@ -128,7 +128,7 @@ fn an_endpoint_that_is_up_without_a_config_is_not_left() {
 
 #[test]
 fn what_cannot_be_read_is_told_and_set_aside() {
-    for name in ["endpoint", "attempts"] {
+    for name in ["endpoint", "attempts", "rotation"] {
         for value in [&b"junk"[..], b"{\"version\":99}"] {
             let store = Store::from([(key(name), Bytes::copy_from_slice(value))]);
             let mut rig = Rig::with_store(settings(), store);
