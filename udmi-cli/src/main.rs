@@ -10,6 +10,7 @@ mod device;
 mod difference;
 mod endpoint;
 mod init;
+mod keys;
 mod output;
 mod plant;
 mod replay;
@@ -70,6 +71,7 @@ enum Command {
     Trace(trace::Arguments),
     Replay(replay::Arguments),
     Init(init::Arguments),
+    Keys(keys::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -94,5 +96,6 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Trace(arguments) => trace::run(arguments, output),
         Command::Replay(arguments) => replay::run(arguments, output),
         Command::Init(arguments) => init::run(arguments, output),
+        Command::Keys(arguments) => keys::run(arguments, output),
     }
 }

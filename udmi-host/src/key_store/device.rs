@@ -144,6 +144,11 @@ impl DeviceKeys {
         self.0.current().pair.clone()
     }
 
+    /// The name of the device, which is the subject of new certificates.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// The public key in force.
     pub fn public_key(&self) -> PublicKey {
         self.0.current().public_key.clone()

@@ -163,7 +163,7 @@ impl FileKeyStore {
         replace_unsynced(&self.private_pem(), key.to_pem().as_bytes(), Access::Owner)?;
         match key.public_key() {
             Some(public) => {
-                replace_unsynced(&self.public_pem(), public.to_pem().as_bytes(), Access::Everybody)?
+                replace_unsynced(&self.public_pem(), public.to_pem().as_bytes(), Access::Everybody)?;
             }
             None => remove(&self.public_pem())?,
         }
