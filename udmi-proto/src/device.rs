@@ -23,6 +23,7 @@ use crate::latch::StateLatch;
 use crate::logs::Logs;
 use crate::model::category::{Category, Level};
 use crate::model::config as model;
+use crate::persisted::ASIDE;
 use crate::pointset::Pointset;
 use crate::port::{Json, Lifecycle, Notice, Outcome};
 use crate::presence::{DiscoveryReport, Localnet, Presence};
@@ -123,24 +124,31 @@ impl DeviceCore {
             Ok(before) => (before, None),
             Err(reason) => (None, Some(reason)),
         };
+        // Before anything is stored over it.
+        if let Some(reason) = unreadable {
+            self.set_aside(cx, stored, system::STORED_KEY, reason);
+        }
+        if let Err(reason) = self.blobset.begin(stored) {
+            self.set_aside(cx, stored, blobset::STORED_KEY, reason);
+        }
         let start = system::start_of(cx.now().utc, before);
         self.system.begin(start);
         if let Ok(key) = device_link::Key::new(system::STORED_KEY) {
-            // Nothing is pending at birth, so there is room.
+            // Nothing much is pending at birth, so there is room.
             let _ = cx.store(&key, Some(start.to_bytes()));
         }
         cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
-        if let Some(reason) = unreadable {
-            self.tell_unreadable(cx, system::STORED_KEY, reason);
-        }
-        if let Err(reason) = self.blobset.begin(stored) {
-            self.tell_unreadable(cx, blobset::STORED_KEY, reason);
-        }
         let text = format!("started, restart count {}", start.restart_count);
         self.log(cx, Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
     }
 
-    fn tell_unreadable(&mut self, cx: &mut Cx<'_, Udmi>, key: &str, reason: String) {
+    /// Keeps a stored value that cannot be read for people to look at, and tells.
+    fn set_aside(&mut self, cx: &mut Cx<'_, Udmi>, stored: &[Stored], key: &str, reason: String) {
+        let value = stored.iter().find(|value| value.key.as_str() == key).map(|value| value.value.clone());
+        if let Ok(aside) = device_link::Key::new(&format!("{key}{ASIDE}")) {
+            // Without room it is lost, as it is without a store.
+            let _ = cx.store(&aside, value);
+        }
         let text = format!("stored value {key} is unreadable: {reason}");
         self.log(cx, Category::device("store"), Level::WARNING, text);
         cx.notify(Notice::StoredUnreadable { key: key.into(), reason });

@@ -75,7 +75,8 @@ pub enum Command {
     },
     /// The application is fully running (`system.base.ready`).
     Ready,
-    /// The version of a software module, none if it is gone.
+    /// The version of a software module, none if it is gone. For a module that is a blob this goes before the version
+    /// of the blob installed last.
     SetSoftware {
         /// Module, `[a-z_]+`.
         module: String,
@@ -253,8 +254,10 @@ pub enum Hook {
         /// What is to be done.
         action: Lifecycle,
     },
-    /// Install a fetched blob: verify its content and stage it, but do not activate it. Answered by `Blob`,
-    /// `Invalid` (the content is wrong or does not fit this device) or `Failed`.
+    /// Install a fetched blob: verify its content and stage it, but do not activate it. Answered by `Blob`, `Done`
+    /// (it has no version), `Invalid` (the content is wrong or does not fit this device) or `Failed`. A run that
+    /// ends before the answer is stored asks again in the next run; cancelled, or told as called off afterwards
+    /// ([`Notice::BlobFinished`]), what is staged is not activated.
     ProcessBlob {
         /// Which blob, such as `system`.
         name: String,
@@ -268,7 +271,8 @@ pub enum Hook {
         sha256: String,
     },
     /// Activate a processed blob whose success the cloud knows of. Answered by `Done` (the run restarts),
-    /// `Failed` or `Unhandled` (the run restarts as well).
+    /// `Failed` or `Unhandled` (the run restarts as well). A run that ends without an answer, as it does where
+    /// activating replaces the process, asks once more in the next run, and then takes it for done.
     ActivateBlob {
         /// Which blob.
         name: String,

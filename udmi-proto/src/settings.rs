@@ -285,7 +285,8 @@ pub struct Options {
     pub metrics_hook: bool,
     /// Offer commands that are none of the core's to the application (`Hook::Command`).
     pub command_hook: bool,
-    /// The blobs the device takes, by name; others are skipped (§5.5).
+    /// The blobs the device takes, by name (§2.6); others are skipped (§5.5). A name of letters and underscores is
+    /// that of a software module as well, which shows the version a blob brought.
     pub blobs: Vec<String>,
     /// The most bytes of a blob; 16 MiB by default.
     pub blob_limit: u64,

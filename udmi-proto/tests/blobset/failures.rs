@@ -142,9 +142,10 @@ fn a_run_that_ends_lets_go_of_what_is_staged() {
 }
 
 #[test]
-fn a_stored_value_that_cannot_be_read_is_told_and_forgotten() {
-    let key = udmi_proto::Key::new("blobset").unwrap();
-    let mut rig = stored([(key, bytes::Bytes::from_static(b"{}"))].into());
+fn a_stored_value_that_cannot_be_read_is_told_and_set_aside() {
+    let key = |name: &str| udmi_proto::Key::new(name).unwrap();
+    let mut rig = stored([(key("blobset"), bytes::Bytes::from_static(b"{}"))].into());
+    assert_eq!(rig.store.get(&key("blobset_unreadable")).map(|value| &value[..]), Some(&b"{}"[..]));
     let told = |notice: &udmi_proto::Notice| matches!(notice, udmi_proto::Notice::StoredUnreadable { key, .. } if key == "blobset");
     assert!(rig.notices().iter().any(told));
     configure(&mut rig, json!({ "system": blob(FIRST) }));
