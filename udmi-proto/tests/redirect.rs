@@ -13,6 +13,8 @@ mod order;
 mod steps;
 #[path = "redirect/stored.rs"]
 mod stored;
+#[path = "redirect/walk.rs"]
+mod walk;
 
 use order::{blob, main_endpoint, with_blob};
 use serde_json::{Value as Json, json};

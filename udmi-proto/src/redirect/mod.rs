@@ -7,9 +7,11 @@
 
 mod base64;
 mod connection;
+mod home;
 mod mask;
 mod order;
 mod scan;
+mod way;
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -17,7 +19,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Cx, Down, Instant, Key, Secret, StoreId, Stored};
+use device_link::{Cx, Instant, Key, StoreId, Stored};
 
 use crate::device::{DeviceCore, EndpointBlob};
 use crate::model::category::{Category, Level};
@@ -38,19 +40,6 @@ use order::Order;
 const APPLY: Category = Category::BlobsetBlobApply;
 /// How long to wait for the acknowledgement of `apply`, or for a link to tell it on.
 const ANNOUNCE: Duration = Duration::from_secs(30);
-/// §5.3: from then on to leaving, so that the other registry has its config.
-const SETTLE: Duration = Duration::from_secs(5);
-/// §5.3: all attempts together, and one of them to be connected.
-const ATTEMPTS: Duration = Duration::from_secs(15);
-const ATTEMPT: Duration = Duration::from_secs(5);
-/// §5.3: the pauses between attempts; there is one attempt more.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-/// After a start: how long an endpoint may be out of reach before another one is tried.
-const FALLBACK: Duration = Duration::from_secs(300);
-/// How long the end of a redirect waits for the store.
-const STORE: Duration = Duration::from_secs(5);
-/// How long a redirect waits for a run that is about to end.
-const ENDING: Duration = Duration::from_secs(1);
 /// The failed orders that are remembered at most.
 const FAILED: usize = 8;
 
@@ -147,38 +136,6 @@ impl Redirect {
         self.next.is_some() || !matches!(self.phase, Phase::Steady)
     }
 
-    /// Before anything else of a run: a stored endpoint takes precedence over the configured one (§5.4), unless
-    /// redirects are switched off.
-    pub(crate) fn load(&mut self, stored: &[Stored]) {
-        match persisted::read_attempts(stored) {
-            Ok(failed) => self.failed = failed.into_iter().take(FAILED).collect(),
-            Err(reason) => self.unreadable.push((persisted::ATTEMPTS, reason)),
-        }
-        match persisted::read_endpoint(stored) {
-            Ok(endpoint) => self.stored = endpoint,
-            Err(reason) => self.unreadable.push((persisted::ENDPOINT, reason)),
-        }
-        let Some(stored) = self.stored.as_ref().filter(|_| self.follows) else { return };
-        self.homes = [Some(&stored.connection), stored.previous.as_ref(), Some(&self.configured)]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        self.current = Some(stored.signature.clone());
-        self.connection = stored.connection.clone();
-        self.working = stored.connection.clone();
-    }
-
-    /// The run begins.
-    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: &[Stored]) {
-        for (key, reason) in core::mem::take(&mut self.unreadable) {
-            set_aside(cx, own, stored, key, reason);
-        }
-        if !self.homes.is_empty() {
-            cx.after(Timer::Fallback, FALLBACK);
-        }
-    }
-
     /// A config came, and is in force already. Says what it orders of the endpoint.
     pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, blob: EndpointBlob) {
         if self.next.is_some() {
@@ -208,53 +165,6 @@ impl Redirect {
             self.commit(cx, own);
         } else {
             self.working = self.connection.clone();
-        }
-    }
-
-    /// §5.3, step 7.
-    fn commit(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        let Phase::Trying { target, .. } = core::mem::replace(&mut self.phase, Phase::Steady) else { return };
-        cx.cancel(Timer::Redirect);
-        let stored = persisted::Endpoint {
-            connection: target.connection.clone(),
-            signature: target.signature.clone(),
-            generation: target.generation.clone(),
-            previous: Some(self.working.clone()),
-        };
-        let pending = store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
-        self.stored = Some(stored);
-        self.home = 0;
-        self.working = target.connection;
-        own.log(cx, APPLY, Level::NOTICE, format!("endpoint {} is in use", self.working.endpoint));
-        cx.notify(Notice::Redirected {
-            endpoint: self.working.endpoint.clone(),
-            generation: text(target.generation.as_ref()),
-            failure: None,
-        });
-        self.current = Some(target.signature);
-        self.shown = self.current.clone();
-        let entry = entry(BlobPhase::Final, target.generation, None);
-        match pending {
-            None => own.show_endpoint(Some(entry)),
-            Some(id) => {
-                self.phase = Phase::Storing { id, entry };
-                cx.after(Timer::Redirect, STORE);
-            }
-        }
-    }
-
-    /// A store was tried: with the endpoint safe, or not to be kept at all, the cloud may know.
-    pub(crate) fn on_stored(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: StoreId) {
-        if matches!(self.phase, Phase::Storing { id, .. } if id == stored) {
-            self.finish(cx, own);
-        }
-    }
-
-    fn finish(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        if let Phase::Storing { entry, .. } = &self.phase {
-            own.show_endpoint(Some(entry.clone()));
-            cx.cancel(Timer::Redirect);
-            self.phase = Phase::Steady;
         }
     }
 
@@ -382,199 +292,6 @@ impl Redirect {
             store(cx, persisted::ATTEMPTS, Some(persisted::attempts_to_bytes(&self.failed)));
         }
         self.show(own, generation, Some(status), Some(signature));
-    }
-
-    /// Everything one cause has changed is known: looks whether the cloud knows of `apply`.
-    pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>, own: &DeviceCore) {
-        if let Phase::Announcing(target) = &self.phase
-            && own.is_endpoint_known()
-        {
-            self.phase = Phase::Settling(target.clone());
-            cx.after(Timer::Redirect, SETTLE);
-        }
-    }
-
-    /// [`Timer::Redirect`].
-    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        if own.is_ending() {
-            return cx.after(Timer::Redirect, ENDING); // the application may still call the end off
-        }
-        match self.phase.clone() {
-            Phase::Steady | Phase::Leaving(_) => {}
-            Phase::Storing { .. } => self.finish(cx, own),
-            Phase::Announcing(target) | Phase::Settling(target) => self.leave(cx, own, target),
-            Phase::Trying { until, .. } if cx.now().at >= until => {
-                let waited = if cx.is_up() { "no config came" } else { "no connection in time" };
-                self.fail(cx, own, waited);
-            }
-            Phase::Trying { .. } => {
-                self.attempt_failed(cx, own, "no connection in time");
-                cx.refresh();
-            }
-        }
-    }
-
-    /// §5.3, step 6.
-    fn leave(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, target: Target) {
-        own.log(cx, APPLY, Level::NOTICE, format!("endpoint: leaving for {}", target.connection.endpoint));
-        let (to, generation) = (target.connection.endpoint.clone(), text(target.generation.as_ref()));
-        cx.notify(Notice::Redirecting { to, generation });
-        self.phase = Phase::Leaving(target.clone());
-        if !cx.is_up() {
-            self.enter(cx, target);
-        }
-        cx.refresh();
-    }
-
-    /// The link is down: the next attempt goes to the new endpoint.
-    fn enter(&mut self, cx: &mut Cx<'_, Udmi>, target: Target) {
-        let now = cx.now().at;
-        self.connection = target.connection.clone();
-        self.phase = Phase::Trying { target, attempt: 0, until: now + ATTEMPTS };
-        cx.dial_after(Duration::ZERO);
-        cx.after(Timer::Redirect, ATTEMPT);
-    }
-
-    /// The link is up.
-    pub(crate) fn on_up(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        let Phase::Trying { until, .. } = &mut self.phase else { return };
-        match u64::try_from(self.connection.config_sync_seconds) {
-            Err(_) => self.commit(cx, own), // §1.9: no config is waited for
-            Ok(seconds) => {
-                if seconds > 0 {
-                    *until = (*until).min(cx.now().at + Duration::from_secs(seconds));
-                }
-                cx.at(Timer::Redirect, *until);
-            }
-        }
-    }
-
-    /// The link is down.
-    pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, why: &Down) {
-        if let Some(next) = self.next.take() {
-            self.connection = next;
-            return cx.dial_after(Duration::ZERO);
-        }
-        match &self.phase {
-            Phase::Steady | Phase::Announcing(_) | Phase::Settling(_) | Phase::Storing { .. } => {}
-            Phase::Leaving(target) => {
-                let target = target.clone();
-                self.enter(cx, target);
-            }
-            Phase::Trying { .. } if *why == Down::Refresh => {} // given up by ourselves
-            Phase::Trying { .. } => self.attempt_failed(cx, own, &why.to_string()),
-        }
-    }
-
-    /// One more attempt, unless there were enough.
-    fn attempt_failed(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, reason: &str) {
-        let now = cx.now().at;
-        let Phase::Trying { attempt, until, .. } = &mut self.phase else { return };
-        match PAUSES.get(*attempt) {
-            Some(pause) if now + *pause < *until => {
-                *attempt += 1;
-                cx.dial_after(*pause);
-                cx.at(Timer::Redirect, (now + *pause + ATTEMPT).min(*until));
-            }
-            Some(_) | None => self.fail(cx, own, reason),
-        }
-    }
-
-    /// §5.3, step 8: back to the endpoint that works, and told there.
-    fn fail(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, reason: &str) {
-        let Phase::Trying { target, .. } = core::mem::replace(&mut self.phase, Phase::Steady) else { return };
-        cx.cancel(Timer::Redirect);
-        let Target { signature, generation, connection } = target;
-        cx.notify(Notice::Redirected {
-            endpoint: self.working.endpoint.clone(),
-            generation: text(generation.as_ref()),
-            failure: Some(reason.into()),
-        });
-        let reason = format!("{}: {reason}", connection.endpoint);
-        self.fail_order(cx, own, signature, generation, &reason);
-        self.keep_working(cx);
-        self.go(cx, self.working.clone());
-    }
-
-    /// What is stored is where the next run begins: no other than what works.
-    fn keep_working(&mut self, cx: &mut Cx<'_, Udmi>) {
-        let Some(stored) = &mut self.stored else { return };
-        if self.home == 0 {
-            return;
-        }
-        if self.home + 1 == self.homes.len() {
-            self.stored = None;
-            store(cx, persisted::ENDPOINT, None);
-            return;
-        }
-        stored.connection = self.working.clone();
-        stored.signature = String::new();
-        stored.generation = None;
-        store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
-    }
-
-    /// Connects elsewhere, now.
-    fn go(&mut self, cx: &mut Cx<'_, Udmi>, connection: Connection) {
-        if cx.is_up() {
-            self.next = Some(connection);
-        } else {
-            self.connection = connection;
-            cx.dial_after(Duration::ZERO);
-        }
-        cx.refresh();
-    }
-
-    /// [`Timer::Fallback`]: nothing was heard of the cloud since the start.
-    pub(crate) fn on_fallback(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        if self.reached {
-            return;
-        }
-        cx.after(Timer::Fallback, FALLBACK);
-        if cx.is_up() {
-            return; // reachable, only silent
-        }
-        self.home = (self.home + 1).checked_rem(self.homes.len()).unwrap_or(0);
-        let Some(connection) = self.homes.get(self.home).cloned() else { return };
-        let text = format!("{} is out of reach, trying {}", self.connection.endpoint, connection.endpoint);
-        own.log(cx, Category::device("endpoint"), Level::WARNING, text);
-        self.current = self.stored.as_ref().filter(|_| self.home == 0).map(|stored| stored.signature.clone());
-        self.go(cx, connection);
-    }
-
-    fn tell_fallback(&self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
-        let Some(stored) = self.stored.as_ref().filter(|_| self.home > 0) else { return };
-        let reason = format!("{} was out of reach after the start", stored.connection.endpoint);
-        own.log(cx, Category::device("endpoint"), Level::WARNING, reason.clone());
-        cx.notify(Notice::Redirected {
-            endpoint: self.connection.endpoint.clone(),
-            generation: text(stored.generation.as_ref()),
-            failure: Some(reason),
-        });
-    }
-
-    /// Puts `new` in place of the password that is derived from the device's key, wherever it is used; gives the
-    /// one before back, if there was one.
-    pub(crate) fn change_password(
-        &mut self,
-        cx: &mut Cx<'_, Udmi>,
-        new: &Secret<String>,
-    ) -> Option<Secret<String>> {
-        let mut before = None;
-        for connection in [&mut self.connection, &mut self.working, &mut self.configured]
-            .into_iter()
-            .chain(&mut self.homes)
-            .chain(&mut self.next)
-        {
-            before = before.or(connection.change_password(new));
-        }
-        if let Some(stored) = &mut self.stored {
-            let connections = [&mut stored.connection].into_iter().chain(&mut stored.previous);
-            let changed = connections.filter_map(|connection| connection.change_password(new)).count();
-            if changed > 0 {
-                store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
-            }
-        }
-        before
     }
 }
 

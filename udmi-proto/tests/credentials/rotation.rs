@@ -199,3 +199,17 @@ fn no_secret_is_told() {
     let told = format!("{:?} {:?}", rig.notices(), rig.sent());
     assert!(!told.contains("89abcdef") && !told.contains("01234567"), "{told}");
 }
+
+/// The golden file of the format: `persisted/rotation.1.json`.
+#[test]
+fn a_rotation_of_every_version_is_read_and_today_s_is_written_alike() {
+    let golden = include_bytes!("../persisted/rotation.1.json");
+    let mut rig = device();
+    rotate(&mut rig);
+    let (key, written) = rig.store.iter().find(|(key, _)| key.as_str() == "rotation").unwrap();
+    assert_eq!(written.as_ref(), golden.trim_ascii_end());
+    let store = [(key.clone(), bytes::Bytes::from_static(golden))].into();
+    let mut rig = Rig::with_store(with_password(PREFIX), store);
+    rig.refuse(ConnectCode::NotAuthorized);
+    assert!(matches!(asked(&mut rig).1, Hook::RestoreKey { .. }));
+}

@@ -184,3 +184,26 @@ fn a_store_that_keeps_nothing_changes_nothing_in_this_run() {
     arrive(&mut rig, with_blob(blob(&order::alternate(), G1)));
     assert_eq!(last_shown(&mut rig), done(G1));
 }
+
+/// A golden file for each format that was ever written: `persisted/<key>.<version>.json`.
+#[test]
+fn values_of_every_version_are_read_and_today_s_are_written_alike() {
+    let endpoint = include_bytes!("../persisted/endpoint.1.json");
+    let attempts = include_bytes!("../persisted/attempts.1.json");
+    let store = Store::from([
+        (key("endpoint"), Bytes::from_static(endpoint)),
+        (key("attempts"), Bytes::from_static(attempts)),
+    ]);
+    let mut rig = Rig::with_store(settings(), store);
+    assert_eq!(hosts(&rig), ["alternate"]);
+    arrive(&mut rig, with_blob(blob(&order::alternate(), G1)));
+    assert_eq!(last_shown(&mut rig), done(G1));
+    order(&mut rig, blob(&order::alternate(), G2));
+    assert_failed(&shown(&rig.state()), G2);
+
+    assert_eq!(redirected()[&key("endpoint")].as_ref(), endpoint.trim_ascii_end());
+    let mut rig = device();
+    leave(&mut rig, G2);
+    fail(&mut rig, with_blob(blob(&order::alternate(), G2)));
+    assert_eq!(rig.store[&key("attempts")].as_ref(), attempts.trim_ascii_end());
+}

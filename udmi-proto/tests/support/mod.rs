@@ -197,6 +197,11 @@ impl Rig {
         self.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
     }
 
+    /// Whether there is a connection, or one is being made.
+    pub fn is_connected(&self) -> bool {
+        self.conn.is_some()
+    }
+
     /// Waits for the device to dial.
     pub fn dialed(&mut self) -> ConnId {
         loop {
