@@ -32,6 +32,20 @@ fn a_rotation_puts_a_new_pair_in_force_and_keeps_the_old_one() {
     assert!(DeviceKeys::open(open(folder.path()), "AHU-1").unwrap().pair().is_same(&keys.pair()));
 }
 
+#[cfg(unix)]
+#[test]
+fn backups_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let backup = ensured(folder.path()).rotate().unwrap().backup;
+    let backups = folder.path().join("key_backups");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&backups), mode(&backups.join(format!("{backup}.pem")))), (0o700, 0o600));
+    for name in ["ec_private.pem", "ec_private.pkcs8"] {
+        assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
+    }
+}
+
 #[test]
 fn the_certificate_is_renewed_with_the_key() {
     let folder = tempfile::tempdir().unwrap();
