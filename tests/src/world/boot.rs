@@ -16,9 +16,13 @@ pub(super) fn broker(setup: &Setup) -> Broker {
     let access = access(&setup.settings, &setup.refused);
     let users = Users::default().with(CLOUD_USER, "", Access::all());
     let users = match &setup.settings.credentials {
-        Some(account) => users.with(&account.username, account.password.expose(), access),
-        None => users.with_anonymous(access),
+        Some(_) => users,
+        None => users.with_anonymous(access.clone()),
     };
+    let accounts = setup.settings.credentials.iter().chain(&setup.accounts);
+    let users = accounts.fold(users, |users, account| {
+        users.with(&account.username, account.password.expose(), access.clone())
+    });
     let limits = device_broker::Limits {
         packet_bytes: BROKER_PACKET_BYTES,
         queued_bytes: BROKER_PACKET_BYTES,

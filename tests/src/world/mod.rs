@@ -20,8 +20,8 @@ use device_link::trace::Recorder;
 use device_link::transcript::Transcript;
 use device_link::{FetchError, FetchEvent, SignError};
 use udmi_proto::{
-    Action, Closed, ConnId, Device, Event, ExitReason, HookId, Instant, Key, Limits, Notice, Now, Settings,
-    StoreId, Udmi, UtcMillis,
+    Action, Closed, ConnId, Credentials, Device, Event, ExitReason, HookId, Instant, Key, Limits, Notice, Now,
+    Settings, StoreId, Udmi, UtcMillis,
 };
 
 pub use check::{Emitted, Watch};
@@ -58,6 +58,8 @@ pub struct Setup {
     pub restart_ms: Option<u64>,
     /// Filters under the device's prefix that the broker refuses, such as `commands/#`.
     pub refused: Vec<String>,
+    /// Further accounts of the device, beside the one of its settings.
+    pub accounts: Vec<Credentials>,
     /// Whether each call is recorded as a trace.
     pub records: bool,
     /// The width of the transcript, if one is kept.
@@ -78,6 +80,7 @@ impl Setup {
             store_ms: 1,
             restart_ms: None,
             refused: Vec::new(),
+            accounts: Vec::new(),
             records: false,
             transcript: None,
         }
