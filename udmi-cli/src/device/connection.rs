@@ -15,9 +15,17 @@ use crate::output::{Failure, Output};
 pub(super) struct Plan {
     pub(super) settings: Settings,
     /// Trust and client certificate, for endpoints that want TLS, if they are other than usual.
-    pub(super) tls: Option<TlsSettings>,
+    pub(super) tls: Option<Tls>,
     /// What signs and is rotated, if there are any.
     pub(super) keys: Option<DeviceKeys>,
+}
+
+/// Trust and client certificate.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) settings: TlsSettings,
+    /// Whether the certificate is that of the keys, and changes with them.
+    pub(super) rotates: bool,
 }
 
 /// Puts site model and flags together, and reads the files that are needed to connect.
@@ -102,7 +110,7 @@ fn tls(
     arguments: &Arguments,
     site: &SiteModel,
     keys: Option<&DeviceKeys>,
-) -> Result<Option<TlsSettings>, Failure> {
+) -> Result<Option<Tls>, Failure> {
     let files = match &connection.tls {
         Some(tls) => tls.clone(),
         None => {
@@ -113,16 +121,18 @@ fn tls(
     let mut settings = files.settings().map_err(Failure::usage)?;
     let own =
         connection.tls.is_none() || arguments.auth == Authentication::Mtls || settings.identity.is_some();
-    if own && arguments.auth != Authentication::None {
-        // A rotation changes this one.
-        settings.identity = keys.and_then(DeviceKeys::tls_identity).or(settings.identity);
+    let of_keys = keys.and_then(DeviceKeys::tls_identity).filter(|_| own);
+    let rotates = of_keys.is_some() && arguments.auth != Authentication::None;
+    if rotates {
+        settings.identity = of_keys;
     }
     let usual = matches!(settings.trust, Trust::System) && settings.identity.is_none();
     if usual && connection.tls.is_none() {
         return Ok(None);
     }
+    // What cannot be used is told before anything begins.
     TlsConfig::new(&settings).map_err(Failure::usage)?;
-    Ok(Some(settings))
+    Ok(Some(Tls { settings, rotates }))
 }
 
 #[cfg(test)]

@@ -14,15 +14,17 @@ use device_link::trace::Header;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use udmi_host::fetch::{FetchPolicy, Fetcher};
+use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{FileStore, Store as _};
 use udmi_host::tls::TlsConfig;
 use udmi_proto::model::metadata::Pointset;
 use udmi_proto::{Command, Settings, Source, Udmi};
 use udmi_std::bare::Bare;
-use udmi_std::driver::{Driver, Link, TraceOutput};
+use udmi_std::driver::{Driver, Link, Signer, TlsSource, TraceOutput};
 
 use super::application::PlantApplication;
-use super::connection::Plan;
+use super::connection::{Plan, Tls};
 use super::module::Module;
 use super::notices::Notices;
 use crate::output::{Failure, Output};
@@ -123,15 +125,17 @@ impl Run {
     }
 
     fn driver(self, say: Box<dyn FnMut(Command) + Send>, output: &Output) -> Result<Driver<Udmi>, Failure> {
-        let settings = simulated(self.plan.settings, self.write);
+        let Plan { settings, tls, keys } = self.plan;
+        let settings = simulated(settings, self.write);
+        let staging = self.store.join(STAGING);
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let store = open_store(&self.store, output)?;
         let application = PlantApplication {
             plant: Plant::new(self.pointset.as_ref(), seed, self.write.mul_f64(AHEAD)),
             born: Instant::now(),
-            staging: self.store.join(STAGING),
+            staging: staging.clone(),
             module: Module::new(self.store.join(SOFTWARE)),
-            keys: self.plan.keys.clone(),
+            keys: keys.clone(),
             folder: self.store,
             notices: Notices::new(output, settings.endpoint.to_string()),
             say,
@@ -140,11 +144,28 @@ impl Run {
         let dialect = Udmi::new(settings).map_err(Failure::usage)?;
         let mut driver = Driver::new(dialect, application);
         driver.store = Box::new(store);
-        driver.tls = self.plan.tls.as_ref().map(TlsConfig::new).transpose().map_err(Failure::usage)?;
+        secure(&mut driver, tls, keys)?;
+        driver.fetcher = Some(Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?);
         driver.seed = seed;
         driver.trace = trace;
         Ok(driver)
     }
+}
+
+/// Signs with the keys, and connects with the certificate that they have at the time.
+fn secure(driver: &mut Driver<Udmi>, tls: Option<Tls>, keys: Option<DeviceKeys>) -> Result<(), Failure> {
+    if let Some(Tls { mut settings, rotates }) = tls {
+        driver.tls = Some(TlsConfig::new(&settings).map_err(Failure::usage)?);
+        let rotating = keys.clone().filter(|_| rotates);
+        driver.tls_source = rotating.map(|keys| -> TlsSource {
+            Box::new(move || {
+                settings.identity = keys.tls_identity();
+                TlsConfig::new(&settings)
+            })
+        });
+    }
+    driver.signer = keys.map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) });
+    Ok(())
 }
 
 /// All points are asked for, and writes show as `updating` for as long as the plant takes.
