@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use udmi_proto::{Algorithm, Secret, SignError, SignRequest};
 use zeroize::Zeroizing;
 
@@ -85,6 +87,12 @@ impl fmt::Debug for Signer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Signer({})", self.algorithm().name())
     }
+}
+
+/// The public half of an Ed25519 key in PKCS#8, which often lacks it.
+pub(crate) fn ed25519_public_key(pkcs8: &[u8]) -> Option<Vec<u8>> {
+    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?;
+    Some(key.public_key().as_ref().to_vec())
 }
 
 /// A new P-256 key as PKCS#8, or `None` if there is no randomness.

@@ -369,7 +369,9 @@ fn explain_certificate(error: CertificateError, host: &str) -> TlsError {
 
 /// The name in what rustls shows of it: `DnsName("localhost")`, `IpAddress(127.0.0.1)`.
 fn bare_name(shown: &str) -> &str {
-    let Some((_, inner)) = shown.strip_suffix(')').and_then(|rest| rest.split_once('(')) else { return shown };
+    let Some((_, inner)) = shown.strip_suffix(')').and_then(|rest| rest.split_once('(')) else {
+        return shown;
+    };
     inner.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(inner)
 }
 

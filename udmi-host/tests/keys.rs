@@ -138,6 +138,23 @@ fn a_certificate_is_added_to_a_key_without_one_and_the_key_stays() {
 }
 
 #[test]
+fn a_key_that_signs_no_tokens_still_serves_tls_and_passwords() {
+    for algorithm in [&rcgen::PKCS_ED25519, &rcgen::PKCS_ECDSA_P384_SHA384] {
+        let made = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&made).unwrap().pem();
+        let key = PrivateKey::from_bytes(made.serialize_pem().as_bytes(), None).unwrap();
+        let store = MemoryKeyStore::with(KeyPair { key, certificate: Some(certificate.clone()) });
+        let keys = DeviceKeys::open(store, "AHU-1").unwrap();
+        assert_eq!(keys.signer().err(), Some(SignError::WrongKind));
+        let request = SignRequest { algorithm: Algorithm::Es256, input: INPUT.into() };
+        assert_eq!(keys.sign(&request).err(), Some(SignError::WrongKind));
+        assert!(CertificateInfo::from_pem(&certificate).unwrap().belongs_to(&keys.public_key()));
+        let trust = Trust::Private(Pem::Bytes(certificate.into_bytes()));
+        TlsConfig::new(&TlsSettings { trust, identity: keys.tls_identity() }).unwrap();
+    }
+}
+
+#[test]
 fn what_is_damaged_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let ensure = || {

@@ -135,7 +135,7 @@ fn tokens(
     arguments: &Arguments,
     keys: &DeviceKeys,
 ) -> Result<TokenSettings, Failure> {
-    let algorithm = keys.signer().algorithm();
+    let algorithm = keys.signer().map_err(Failure::usage)?.algorithm();
     let of_site = match &connection.proof {
         Proof::Token(token) => Some(token.audience.clone()),
         Proof::Nothing | Proof::Password(..) => None,

@@ -33,7 +33,8 @@ struct Shared {
 struct Current {
     pair: KeyPair,
     public_key: PublicKey,
-    signer: Signer,
+    /// None if keys of this kind sign no tokens; TLS takes them all the same.
+    signer: Option<Signer>,
 }
 
 /// What a device without keys gets.
@@ -131,12 +132,15 @@ impl DeviceKeys {
     /// # Errors
     /// The key is of another kind, or signing failed.
     pub fn sign(&self, request: &SignRequest) -> Result<Secret<String>, SignError> {
-        self.0.current().signer.sign(request)
+        self.0.current().signer.as_ref().ok_or(SignError::WrongKind)?.sign(request)
     }
 
     /// The signer of the key in force; it stays with that key when the keys are rotated.
-    pub fn signer(&self) -> Signer {
-        self.0.current().signer.clone()
+    ///
+    /// # Errors
+    /// [`SignError::WrongKind`] if the key is neither RSA nor on P-256, which is enough for TLS and passwords.
+    pub fn signer(&self) -> Result<Signer, SignError> {
+        self.0.current().signer.clone().ok_or(SignError::WrongKind)
     }
 
     /// The key pair in force.
@@ -238,8 +242,14 @@ impl Shared {
 impl Current {
     /// Checks that the key can be used before anything relies on it.
     fn new(pair: KeyPair) -> Result<Self, KeyStoreError> {
-        let signer = Signer::new(&pair.key).map_err(KeyStoreError::Unusable)?;
-        let public_key = pair.key.public_key().ok_or(KeyStoreError::Unusable(SignError::WrongKind))?;
+        let signer = match Signer::new(&pair.key) {
+            Ok(signer) => Some(signer),
+            Err(SignError::WrongKind) => None,
+            Err(error @ (SignError::NoKey | SignError::Failed(_))) => {
+                return Err(KeyStoreError::Unusable(error));
+            }
+        };
+        let public_key = pair.key.public_key().ok_or(KeyStoreError::NoPublicKey)?;
         Ok(Self { pair, public_key, signer })
     }
 }

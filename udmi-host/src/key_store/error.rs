@@ -43,6 +43,8 @@ pub enum KeyStoreError {
     Generate(GenerateError),
     /// The key cannot sign.
     Unusable(SignError),
+    /// The private key does not hold its public half, or is of an unknown kind.
+    NoPublicKey,
     /// The certificate could not be made.
     Certificate(CertificateError),
     /// The certifier given by the application refused; its reason.
@@ -72,6 +74,7 @@ impl fmt::Display for KeyStoreError {
             }
             Self::Generate(error) => write!(f, "no key could be made: {error}"),
             Self::Unusable(error) => error.fmt(f),
+            Self::NoPublicKey => f.write_str("the private key holds no public key, or is of an unknown kind"),
             Self::Certificate(error) => error.fmt(f),
             Self::Certifier(why) => write!(f, "no certificate was issued: {why}"),
             Self::Other(why) => f.write_str(why),

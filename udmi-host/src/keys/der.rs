@@ -3,6 +3,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::sign;
+
 pub(crate) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
@@ -111,11 +113,11 @@ pub(super) fn public_key(pkcs8: &[u8]) -> Option<Vec<u8>> {
     let (INTEGER, _, fields) = split(fields)? else { return None };
     let (SEQUENCE, parameters, fields) = split(fields)? else { return None };
     let (OCTET_STRING, key, _) = split(fields)? else { return None };
-    let (SEQUENCE, key, _) = split(key)? else { return None };
     let bits = match algorithm(pkcs8)? {
         Algorithm::Rsa => rsa_public_key(key)?,
         Algorithm::P256 | Algorithm::P384 => ec_public_key(key)?,
-        Algorithm::Ed25519 | Algorithm::Other => return None,
+        Algorithm::Ed25519 => [&[0], sign::ed25519_public_key(pkcs8)?.as_slice()].concat(),
+        Algorithm::Other => return None,
     };
     let mut fields = element(SEQUENCE, parameters);
     fields.extend_from_slice(&element(BIT_STRING, &bits));
@@ -124,7 +126,8 @@ pub(super) fn public_key(pkcs8: &[u8]) -> Option<Vec<u8>> {
 
 /// Modulus and exponent, which follow the version in PKCS#1.
 fn rsa_public_key(pkcs1: &[u8]) -> Option<Vec<u8>> {
-    let (INTEGER, _, after_version) = split(pkcs1)? else { return None };
+    let (SEQUENCE, fields, _) = split(pkcs1)? else { return None };
+    let (INTEGER, _, after_version) = split(fields)? else { return None };
     let (INTEGER, _, after_modulus) = split(after_version)? else { return None };
     let (INTEGER, _, after_exponent) = split(after_modulus)? else { return None };
     let both = &after_version[..after_version.len() - after_exponent.len()];
@@ -133,7 +136,7 @@ fn rsa_public_key(pkcs1: &[u8]) -> Option<Vec<u8>> {
 
 /// The point, which SEC1 may leave out.
 fn ec_public_key(sec1: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = sec1;
+    let (SEQUENCE, mut rest, _) = split(sec1)? else { return None };
     while !rest.is_empty() {
         let (tag, content, after) = split(rest)?;
         if tag == PUBLIC_KEY {

@@ -125,7 +125,7 @@ impl PrivateKey {
     }
 
     /// The public half, or `None` if the private key does not hold it (an elliptic curve key may leave it out)
-    /// or is neither RSA nor on P-256 or P-384.
+    /// or is of another kind than RSA, P-256, P-384 and Ed25519.
     pub fn public_key(&self) -> Option<PublicKey> {
         PublicKey::of(self)
     }
