@@ -109,7 +109,7 @@ fn keys_are_rotated_and_the_device_connects_with_the_new_one() {
     let device = Device::builder(settings)
         .keys(keys.clone())
         .on_key_rotated(move |public_key, backup| {
-            told.send((public_key.to_owned(), backup.to_owned())).unwrap()
+            told.send((public_key.to_owned(), backup.to_owned())).unwrap();
         })
         .on_notice(move |notice| {
             if let Notice::Connected { .. } = notice {

@@ -1,6 +1,5 @@
 //! Connections that are lost, and sources that change meanwhile.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use crate::server::{Head, Server, Stream};

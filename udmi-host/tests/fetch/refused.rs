@@ -1,6 +1,5 @@
 //! Servers, redirects and certificates that are refused, and proxies.
 
-use std::io::Write as _;
 use std::net::TcpListener;
 
 use crate::server::{Authority, Server};
