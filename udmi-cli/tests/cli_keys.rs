@@ -120,6 +120,26 @@ fn the_site_model_says_where_and_of_which_kind() {
 }
 
 #[test]
+fn a_certificate_of_another_key_is_shown_as_such_and_refused_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, stranger) = (folder.path().join("site"), folder.path().join("stranger"));
+    let site_text = site.to_str().unwrap();
+    let device = ["--site", site_text, "--device", "AHU-1"];
+    assert!(udmi().args(["init", site_text]).output().unwrap().status.success());
+    assert!(udmi().args(["keys", "generate"]).args(device).output().unwrap().status.success());
+    assert!(keys(&stranger, &["generate"]).status.success());
+    std::fs::copy(stranger.join("ec_private.crt"), site.join("devices/AHU-1/ec_private.crt")).unwrap();
+
+    let shown = udmi().args(["keys", "show"]).args(device).output().unwrap();
+    assert!(stdout(&shown).contains("it belongs to another key"), "{}", stdout(&shown));
+    let started =
+        udmi().arg("device").args(device).args(["--endpoint", "mqtts://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(started.status.code(), Some(2));
+    let why = stderr(&started);
+    assert!(why.contains("the client key does not belong to the client certificate"), "{why}");
+}
+
+#[test]
 fn an_unknown_backup_and_a_missing_place_are_told() {
     let folder = tempfile::tempdir().unwrap();
     assert!(keys(folder.path(), &["generate"]).status.success());
