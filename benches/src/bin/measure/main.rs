@@ -2,12 +2,16 @@
 //!
 //! `cargo run --release -p udmi-benches --bin measure [-- [--udmi PATH] [NAME…]]`
 //!
-//! Names: `latency`, `memory`, `start`, `restarts`, `kills`; without any, all of them. The `udmi` command is
+//! Names: `latency`, `memory`, `start`, `restarts`, `kills`, `blob`; without any, all of them. The command `udmi` is
 //! built unless a path is given. Everything runs on free ports and in temporary folders of this machine.
 //! A target that is missed is no failure; a lost event, or a start after a kill that goes wrong, is.
 
+mod blob;
 mod kills;
 mod latency;
+#[path = "../../../../udmi-std/tests/common/loader.rs"]
+#[allow(missing_docs, unreachable_pub)] // shared with the tests of the driver
+mod loader;
 mod memory;
 mod restarts;
 mod start;
@@ -24,7 +28,7 @@ use udmi::Udmi;
 /// Why something could not be measured.
 type Failure = Box<dyn Error>;
 
-const NAMES: [&str; 5] = ["latency", "memory", "start", "restarts", "kills"];
+const NAMES: [&str; 6] = ["latency", "memory", "start", "restarts", "kills", "blob"];
 
 fn main() -> ExitCode {
     let (path, names) = match arguments() {
@@ -55,6 +59,7 @@ fn measure(name: &str, udmi: &mut Command, table: &mut Table) -> Result<(), Fail
         "memory" => memory::measure(udmi.get()?, table),
         "start" => start::measure(udmi.get()?, table),
         "restarts" => restarts::measure(table),
+        "blob" => blob::measure(table),
         _ => kills::measure(udmi.get()?, table),
     }
 }
