@@ -33,7 +33,7 @@ impl<T: DeserializeOwned> Block<T> {
             Ok(block) => Self::Good(block),
             Err(error) => {
                 let finding = locate::<T>(name, raw).unwrap_or_else(|| format!("{name}: {error}"));
-                findings.push(clipped(finding));
+                findings.push(clipped(if name == SECRETIVE { without_value(&finding) } else { finding }));
                 Self::Bad
             }
         }
@@ -53,6 +53,18 @@ fn locate<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Option<String> {
     let path = error.path().to_string();
     let inner = without_position(&error.into_inner().to_string());
     Some(if path == "." { format!("{name}: {inner}") } else { format!("{name}.{path}: {inner}") })
+}
+
+/// The block whose values may be secret: an endpoint is among its blobs (§5.3).
+const SECRETIVE: &str = "blobset";
+
+/// serde tells what it found before what it expected.
+fn without_value(finding: &str) -> String {
+    match (finding.split_once(": "), finding.rsplit_once("expected ")) {
+        (Some((path, _)), Some((_, expected))) => format!("{path}: expected {expected}"),
+        (Some((path, _)), None) => format!("{path}: unexpected content"),
+        (None, _) => SECRETIVE.to_string(),
+    }
 }
 
 /// The position counts from the start of the block and would mislead.
@@ -206,6 +218,8 @@ impl<'de> Deserialize<'de> for Name<'de> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
+
     use super::*;
     use crate::model::config;
 
@@ -225,6 +239,29 @@ mod tests {
     fn what_is_no_json_object_is_broken() {
         for payload in [&b"{ broken by"[..], b"[]", b"null", b"7", b"\xff\xfe", b"{} x", b"\"config\""] {
             assert!(message(payload).starts_with("config is no valid JSON object"), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_finding_quotes_no_value_of_a_block_that_may_hold_secrets() {
+        for (text, expected) in [
+            (r#""hunter2""#, "blobset: expected "),
+            (
+                r#"{"blobs":{"_iot_endpoint_config":"hunter2"}}"#,
+                "blobset.blobs._iot_endpoint_config: expected ",
+            ),
+            (
+                r#"{"blobs":{"_iot_endpoint_config":{"url":["hunter2"]}}}"#,
+                "blobset.blobs._iot_endpoint_config.url",
+            ),
+        ] {
+            let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
+            let mut findings = Vec::new();
+            assert!(matches!(
+                Block::<config::Blobset>::read("blobset", Some(&raw), &mut findings),
+                Block::Bad
+            ));
+            assert!(findings[0].starts_with(expected) && !findings[0].contains("hunter2"), "{findings:?}");
         }
     }
 

@@ -18,6 +18,8 @@ const SECRETS: [&str; 2] = ["password", "keyBytes"];
 /// The member of a config whose content is an endpoint document, and what in it is never secret.
 const BLOB: &str = "_iot_endpoint_config";
 const OPEN: [&str; 2] = ["phase", "generation"];
+/// Members of a config that should hold it.
+const PLACES: [&[&str]; 2] = [&["blobset"], &["blobset", "blobs"]];
 
 /// An endpoint document with a star for each byte of its secrets. One that cannot be read shows no text, and
 /// nothing after the place where that is found.
@@ -69,9 +71,10 @@ fn readable(payload: &[u8]) -> Vec<u8> {
             Some((_, [name])) if name == "url" => urls.push(at),
             Some((_, [name])) if name == "sha256" => hashes.push(at),
             Some((_, [name])) if OPEN.contains(&name.as_str()) => {}
-            Some((_, [_, ..])) => cover(payload, &mut masked, &at),
-            // What has no names of its own is quoted where it is refused.
-            Some((_, [])) | None => {}
+            Some((_, [] | [_, ..])) => cover(payload, &mut masked, &at),
+            // What stands where the endpoint should be found.
+            None if PLACES.iter().any(|place| path == *place) => cover(payload, &mut masked, &at),
+            None => {}
         }
     });
     for at in urls {
@@ -291,6 +294,16 @@ mod tests {
                 .replace("{\"password\":\"hunter2\"}", "null"),
             "hunter2",
         );
+        let misplaced = blob(r#""hunter2""#);
+        for misplaced in [
+            misplaced.replace("{\"_iot_endpoint_config\":\"hunter2\"}", "\"hunter2\""),
+            alloc::format!(r#"{{{timestamp},"blobset":"hunter2"}}"#),
+            misplaced,
+        ] {
+            let masked = config(misplaced.as_bytes()).unwrap();
+            assert!(!String::from_utf8_lossy(&masked).contains("hunter2"), "{misplaced}");
+            assert!(read(&masked).is_ok());
+        }
         for broken in [
             blob(r#"{"url":"hunter2"#),
             blob(r#"{"url":"hunter2"}}}}}}"#),
