@@ -14,6 +14,8 @@ mod orders;
 mod power;
 #[path = "blobset/sequences.rs"]
 mod sequences;
+#[path = "blobset/walk.rs"]
+mod walk;
 
 use std::collections::BTreeMap;
 
