@@ -4,32 +4,11 @@ mod bench;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Output};
+use std::process::Output;
 
+use bench::place::{Place, Running, Working};
 use bench::{Bench, Speaker, config, ndjson, stderr, stdout};
 use serde_json::{Value, json};
-
-/// The command at work; it is killed if a test fails.
-struct Working(Option<Child>);
-
-impl Working {
-    fn start(command: &mut Command) -> Self {
-        Self(Some(command.spawn().unwrap()))
-    }
-
-    fn output(mut self) -> Output {
-        self.0.take().unwrap().wait_with_output().unwrap()
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
 
 fn ordered(bench: &Bench, name: &str) -> Value {
     loop {
@@ -108,6 +87,79 @@ fn a_served_file_can_be_fetched_until_the_end_and_a_failure_is_told() {
     assert!(stderr(&output).contains("300000 bytes were fetched"), "{}", stderr(&output));
     let last = ndjson(&output).pop().unwrap();
     assert_eq!(last, json!({ "failed": "system", "status": status }));
+}
+
+/// A device with a config in force.
+fn at_work(bench: &Bench, place: &Place, arguments: &[&str]) -> Running {
+    let mut config = config();
+    config["system"] = json!({ "min_loglevel": 100, "operation": { "mode": "active" } });
+    bench.configure(&config);
+    let device = place.device(bench, arguments);
+    bench.message("state");
+    device
+}
+
+fn ordering(bench: &Bench, arguments: &[&str]) -> Output {
+    bench.udmi("blob", &[&["--device", "AHU-1", "--json"], arguments].concat()).output().unwrap()
+}
+
+#[test]
+fn new_software_is_installed_and_outlives_the_restart() {
+    let (bench, place) = (Bench::start(), Place::new());
+    let _device = at_work(&bench, &place, &["--restart", "exec"]);
+    let file = bench::write(place.folder(), "update.json", &json!({ "version": "v2" }));
+    let output = ordering(&bench, &["--serve", &file]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let lines = ndjson(&output);
+    assert_eq!(lines.last().unwrap(), &json!({ "final": "system", "version": "v2" }));
+    let categories: Vec<_> = lines.iter().filter_map(|line| line["log"]["category"].as_str()).collect();
+    let wanted = ["receive", "fetch", "parse", "apply"].map(|step| format!("blobset.blob.{step}"));
+    assert_eq!(categories, wanted);
+    let again = loop {
+        let state = bench.message("state");
+        if state["system"]["operation"]["restart_count"] == 2 {
+            break state;
+        }
+    };
+    assert_eq!(again["system"]["software"]["system"], "v2");
+    assert_eq!(again["blobset"]["blobs"]["system"]["phase"], "final");
+    assert!(place.folder().join("state/software/system.installed").exists());
+}
+
+fn fails(payload: &str, arguments: &[&str], category: &str) {
+    let (bench, place) = (Bench::start(), Place::new());
+    let mut device = at_work(&bench, &place, &[]);
+    let file = place.folder().join("update");
+    std::fs::write(&file, payload).unwrap();
+    let output = ordering(&bench, &[&["--data", file.to_str().unwrap()], arguments].concat());
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    let status = ndjson(&output).pop().unwrap()["status"].clone();
+    assert_eq!((&status["level"], &status["category"]), (&json!(500), &json!(category)), "{status}");
+    device.end_input();
+    assert_eq!(device.exit_code(), Some(0), "a failure restarts nothing");
+}
+
+#[test]
+fn wrong_content_is_refused() {
+    fails("no JSON", &[], "blobset.blob.parse");
+    fails(r#"{ "version": "v2" }"#, &["--sha256", &"0".repeat(64)], "blobset.blob.parse");
+}
+
+#[test]
+fn faults_of_installing_are_told_by_their_kind() {
+    fails(r#"{ "version": "v2", "simulate": "apply_failure" }"#, &[], "blobset.blob.apply");
+    fails(r#"{ "version": "v2", "simulate": "abort" }"#, &[], "blobset.blob.abort");
+    fails(r#"{ "version": "v2", "simulate": "rollback" }"#, &[], "blobset.blob.rollback");
+}
+
+#[test]
+fn what_cannot_be_fetched_is_told() {
+    let (bench, place) = (Bench::start(), Place::new());
+    let _device = at_work(&bench, &place, &[]);
+    let bogus = ["--url", "ftp://127.0.0.1/bogus", "--sha256", &"0".repeat(64)];
+    let output = ordering(&bench, &bogus);
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(ndjson(&output).pop().unwrap()["status"]["category"], "blobset.blob.fetch");
 }
 
 #[test]

@@ -2,64 +2,9 @@
 
 mod bench;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
+use bench::place::Place;
 use bench::{Bench, run, stderr, udmi};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A site, and what its devices remember.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let output = run(&["init", "-q", place.site().to_str().unwrap()]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        place
-    }
-
-    fn site(&self) -> PathBuf {
-        self.0.path().join("site")
-    }
-
-    fn folder(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn device(&self, bench: &Bench, arguments: &[&str]) -> Running {
-        let mut command = udmi();
-        command.arg("device").arg("--site").arg(self.site());
-        command.args(["--device", "AHU-1", "--endpoint", &bench.url(), "--registry", "REG", "--seed", "1"]);
-        command.arg("--state-dir").arg(self.folder().join("state"));
-        command.args(["-q", "--until-input-ends"]).args(arguments);
-        Running(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
-    }
-}
-
-/// A device that is killed if a test fails.
-struct Running(Child);
-
-impl Running {
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        // `wait` would close its input, which ends it as well.
-        let _input = self.0.stdin.take();
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn config(mode: &str) -> Value {
     json!({
@@ -197,7 +142,7 @@ fn a_run_can_be_replayed_from_its_trace() {
     let trace = trace.to_str().unwrap();
     let mut device = place.device(&bench, &["--trace", trace]);
     bench.message("events/pointset");
-    drop(device.0.stdin.take());
+    device.end_input();
     assert_eq!(device.exit_code(), Some(0));
     let output = run(&["replay", trace]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -2,34 +2,11 @@
 
 mod bench;
 
-use std::process::{Child, Command, Output};
-
+use bench::place::{Place, Running, Working};
 use bench::{Bench, Speaker, config, ndjson, run, stderr, stdout, write};
 use serde_json::{Value, json};
 
 const BLOB: &str = "_iot_endpoint_config";
-
-/// The command at work; it is killed if a test fails.
-struct Working(Option<Child>);
-
-impl Working {
-    fn start(command: &mut Command) -> Self {
-        Self(Some(command.spawn().unwrap()))
-    }
-
-    fn output(mut self) -> Output {
-        self.0.take().unwrap().wait_with_output().unwrap()
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
 
 /// The next config that has an order.
 fn ordered(bench: &Bench, registry: &str) -> Value {
@@ -42,7 +19,7 @@ fn ordered(bench: &Bench, registry: &str) -> Value {
 }
 
 /// A state that answers a config.
-fn state(config: &Value, blob: Value) -> Value {
+fn state(config: &Value, blob: &Value) -> Value {
     let mut state = json!({ "system": { "last_config": config["timestamp"] } });
     if !blob.is_null() {
         state["blobset"] = json!({ "blobs": { BLOB: blob } });
@@ -56,7 +33,7 @@ fn phase(config: &Value, phase: &str, status: Value) -> Value {
     if !status.is_null() {
         blob["status"] = status;
     }
-    state(config, blob)
+    state(config, &blob)
 }
 
 #[test]
@@ -82,6 +59,52 @@ fn a_device_is_followed_from_one_broker_to_the_other() {
     let said = |wanted: &str| lines.iter().find(|line| line["phase"] == wanted).unwrap()["at"].clone();
     assert_eq!((said("apply"), said("final")), (json!("first"), json!("other")));
     assert_eq!(lines.last().unwrap()["final"], BLOB);
+}
+
+/// A device with a config in force.
+fn at_work(bench: &Bench, place: &Place) -> Running {
+    let mut config = config();
+    config["system"]["operation"] = json!({ "mode": "active" });
+    bench.configure(&config);
+    let device = place.device(bench, &[]);
+    bench.message("state");
+    device
+}
+
+#[test]
+fn a_device_moves_to_another_broker_stays_there_over_a_restart_and_comes_home() {
+    let (one, other, place) = (Bench::start(), Bench::start(), Place::new());
+    let mut device = at_work(&one, &place);
+    let there = ["--device", "AHU-1", "--to", &other.url(), "--to-registry", "ALT", "--mirror", "--json"];
+    let output = one.udmi("endpoint", &there).output().unwrap();
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    let lines = ndjson(&output);
+    let said = |wanted: &str| lines.iter().find(|line| line["phase"] == wanted).unwrap()["at"].clone();
+    assert_eq!((said("apply"), said("final")), (json!("first"), json!("other")));
+    device.end_input();
+    assert_eq!(device.exit_code(), Some(0));
+
+    let _device = place.device(&one, &[]);
+    while other.message_in("ALT", "state")["system"]["operation"]["restart_count"] != 2 {}
+    let home = ["--to", &one.url(), "--to-registry", "REG", "--mirror"];
+    let mut command = bench::udmi();
+    command.args(["endpoint", "--endpoint", &other.url(), "--registry", "ALT", "--device", "AHU-1"]);
+    let output = command.args(home).output().unwrap();
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).ends_with("below /r/REG/d\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_device_that_cannot_move_stays_and_says_why() {
+    let (bench, place) = (Bench::start(), Place::new());
+    let _device = at_work(&bench, &place);
+    let order = ["--device", "AHU-1", "--to", "mqtt://127.0.0.1:1", "--json"];
+    let output = bench.udmi("endpoint", &order).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    let status = ndjson(&output).pop().unwrap()["status"].clone();
+    assert_eq!((&status["level"], &status["category"]), (&json!(500), &json!("blobset.blob.apply")));
+    let output = bench.udmi("endpoint", &["--device", "AHU-1", "--clear"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 #[test]
@@ -111,7 +134,7 @@ fn without_a_mirrored_order_an_answer_at_the_other_broker_will_do() {
     let order = ordered(&bench, "REG");
     let mut device = Speaker::new(&bench);
     device.say("REG", "state", &phase(&order, "apply", Value::Null));
-    device.say("ALT", "state", &state(&config(), Value::Null));
+    device.say("ALT", "state", &state(&config(), &Value::Null));
     let output = command.output();
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).ends_with("below /r/ALT/d\n"), "{}", stdout(&output));

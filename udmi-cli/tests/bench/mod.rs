@@ -1,6 +1,8 @@
 //! A broker, a device of the façade, and the command.
 #![allow(dead_code)] // each test binary uses its part
 
+pub(crate) mod place;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
