@@ -1,8 +1,9 @@
 //! What the tests of more than one crate stand on: the simulated world ([`world`]), the conformance suite that
 //! runs in it ([`conformance`]), site models ([`model`]), UDMI's schemas ([`upstream`]), devices and brokers on
-//! real sockets ([`live`]), and a dialect of no vendor's ([`toy`]).
+//! real sockets ([`live`]), `data:` URLs ([`data_url`]), and a dialect of no vendor's ([`toy`]).
 
 pub mod conformance;
+pub mod data_url;
 pub mod live;
 pub mod model;
 pub mod toy;

@@ -1,10 +1,11 @@
 //! Site models for tests: the metadata of a device, and the settings that follow from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use udmi_proto::{Endpoint, Identity, PointModel, Settings, Transport, ValueKind};
 
+use crate::data_url;
 use crate::world::Setup;
 
 /// A device of a site model.
@@ -43,11 +44,14 @@ impl Model {
                 },
                 "supply_temperature": { "units": "Degrees-Celsius", "ref": "AI/1" }
             } },
-            "testing": { "targets": {
-                "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
-                "failure": { "target_point": "filter_alarm", "target_value": false },
-                "invalid": { "target_point": "filter_pressure", "target_value": 15 }
-            } }
+            "testing": {
+                "targets": {
+                    "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
+                    "failure": { "target_point": "filter_alarm", "target_value": false },
+                    "invalid": { "target_point": "filter_pressure", "target_value": 15 }
+                },
+                "blob_update_targets": blob_targets()
+            }
         }))
     }
 
@@ -63,6 +67,10 @@ impl Model {
         let addresses = texts("/localnet/families")
             .filter_map(|(family, address)| Some((family.clone(), address["addr"].as_str()?.to_owned())));
         settings.families = addresses.collect();
+        let targets = texts("/testing/blob_update_targets");
+        let blobs: BTreeSet<_> =
+            targets.filter_map(|(_, target)| Some(target["blob_name"].as_str()?.to_owned())).collect();
+        settings.options.blobs = blobs.into_iter().collect();
         settings.options.suppress_state = metadata.pointer("/testing/nostate") == Some(&Value::Bool(true));
         Self { metadata, settings }
     }
@@ -109,6 +117,28 @@ impl Model {
         }
         config
     }
+}
+
+/// The blobs of the suite's update sequences (§5.5), for the module `system`.
+fn blob_targets() -> Value {
+    let target = |content: &str| {
+        let (url, sha256) = (data_url::encode(content.as_bytes()), data_url::sha256(content.as_bytes()));
+        json!({ "blob_name": "system", "url": url, "sha256": sha256 })
+    };
+    let module = r#"{"version":"v2"}"#;
+    let mut targets = json!({
+        "success": target(module),
+        "fail_hash": target(module),
+        "fail_fetch": target(module),
+        "fail_parse": target("no module at all"),
+        "fail_incompatible": target(r#"{"version":"v2","trigger":"incompatible"}"#),
+        "fail_oversize": target(module)
+    });
+    targets["success"]["version"] = "v2".into();
+    targets["fail_hash"]["sha256"] = "0".repeat(64).into();
+    targets["fail_fetch"]["url"] = "http://localhost:1/bogus".into();
+    targets["fail_oversize"]["url"] = "http://localhost:1/mock_oversize".into();
+    targets
 }
 
 /// The members of the object a JSON pointer leads to.

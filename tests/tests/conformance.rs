@@ -10,8 +10,8 @@ use udmi_tests::conformance::{Outcome, Scenario, Verdict, run, run_with, setup};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Cut, Setup, Weather};
 
-/// The sequences of Config, System, Localnet, Pointset, Writeback and Restart (§9.4).
-const SEQUENCES: usize = 23;
+/// The sequences of Config, System, Localnet, Pointset, Writeback, Blobset and Restart (§9.4).
+const SEQUENCES: usize = 38;
 
 fn in_all(model: &Model, alter: impl Fn(&mut Setup)) -> Vec<(String, Outcome)> {
     let outcome = |name: &String| {

@@ -1,6 +1,7 @@
 //! The conformance suite as data: scenarios in our own words, one for each sequence of §9.4, and the one
 //! interpreter that runs them against the simulated world with the tolerances of the real tool (§9.3).
 
+mod blobs;
 mod expect;
 mod points;
 mod scenario;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::model::Model;
 use crate::world::{Setup, World};
 
-pub use scenario::{Check, Log, Scenario, Step};
+pub use scenario::{Check, Log, Place, Scenario, Step};
 pub use tester::Tester;
 
 /// How a scenario ended.
@@ -55,10 +56,10 @@ pub fn run(scenario: &Scenario, model: &Model) -> Outcome {
     run_with(scenario, model, setup(model), |_| {})
 }
 
-/// The world the conformance suite runs in: a device that runs again after a restart.
+/// The world the conformance suite runs in: a device that runs again after a restart, and two registries.
 #[must_use]
 pub fn setup(model: &Model) -> Setup {
-    Setup { restart_ms: Some(1500), ..model.setup() }
+    Setup { restart_ms: Some(1500), registries: blobs::registries(), ..model.setup() }
 }
 
 /// Runs a scenario in a world of one's own, after `prepare` had its hand on it (to seed a fault).

@@ -120,10 +120,61 @@ pub enum Step {
     },
     /// Every config delivered was acknowledged.
     Acknowledged,
+    /// Orders the device to an endpoint with a new generation, in the registry in use, and waits as `Set` does.
+    Endpoint {
+        /// Where to.
+        to: Place,
+        /// Whether the hash is that of the document.
+        #[serde(default)]
+        bad_hash: bool,
+    },
+    /// The state shows the last ordered generation of the endpoint in this phase.
+    EndpointIs {
+        /// `apply` or `final`.
+        phase: String,
+        /// Whether it has failed.
+        #[serde(default)]
+        failed: bool,
+        /// Seconds.
+        within_s: u64,
+    },
+    /// Copies the config to the other registry, as the tool does once the device has seen it, and a second later
+    /// looks at that registry alone.
+    Switch,
+    /// The registry that is not in use gets a config with nothing in it.
+    ClearOther,
+    /// In so many seconds from the last switch, so many states at least and at most came in the registry that is
+    /// not in use.
+    Strays {
+        /// Seconds more to wait.
+        seconds: u64,
+        /// At least.
+        least: usize,
+        /// At most.
+        most: usize,
+    },
+    /// Orders a blob of the metadata's targets with a new generation, and waits as `Set` does.
+    Blob(String),
+    /// Takes the device's start into the config, as the tool does, and sends what differs.
+    Follow,
     /// Seconds in which nothing is done.
     Pause(u64),
     /// Seconds more when the device sends no state.
     PauseWithoutState(u64),
+}
+
+/// Where an endpoint document leads.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The registry the device is registered in.
+    Main,
+    /// The other one.
+    Alternate,
+    /// One the broker knows no account of.
+    BogusRegistry,
+    /// A host that has no address.
+    BogusHost,
 }
 
 /// What a member of the state is to be.

@@ -55,6 +55,13 @@ impl Tester {
                 let watch = &tester.world.watch;
                 watch.configs_delivered > 0 && watch.configs_delivered == watch.configs_acknowledged
             }),
+            Step::Endpoint { to, bad_hash } => self.order_endpoint(*to, *bad_hash),
+            Step::EndpointIs { phase, failed, within_s } => self.endpoint_is(phase, *failed, *within_s),
+            Step::Switch => self.switch(),
+            Step::ClearOther => self.clear_other(),
+            Step::Strays { seconds, least, most } => self.strays(*seconds, *least, *most),
+            Step::Blob(target) => self.order_blob(target),
+            Step::Follow => self.follow(),
             Step::Pause(seconds) => self.pause(*seconds),
             Step::PauseWithoutState(seconds) => {
                 if self.metadata.pointer("/testing/nostate") == Some(&Value::Bool(true)) {
@@ -66,7 +73,7 @@ impl Tester {
         }
     }
 
-    fn pause(&mut self, seconds: u64) -> Progress {
+    pub(super) fn pause(&mut self, seconds: u64) -> Progress {
         self.world.advance(seconds * 1000);
         self.collect();
         Ok(())

@@ -34,8 +34,8 @@ pub struct Tester {
     /// The config as wanted.
     pub(super) wanted: Value,
     /// The blocks as sent last.
-    sent: Value,
-    stored: Value,
+    pub(super) sent: Value,
+    pub(super) stored: Value,
     read: usize,
     pub(super) state: Option<Value>,
     pub(super) states_seen: usize,
@@ -44,6 +44,9 @@ pub struct Tester {
     issued_utc: i64,
     applied_at: u64,
     pub(super) memory: BTreeMap<String, Value>,
+    /// States in the registry not in use, since the last switch.
+    pub(super) strays: usize,
+    pub(super) generation: String,
     validates: Option<String>,
     may_change: Vec<String>,
     findings: Vec<String>,
@@ -72,6 +75,8 @@ impl Tester {
             issued_utc: 0,
             applied_at: 0,
             memory: BTreeMap::new(),
+            strays: 0,
+            generation: String::new(),
             validates: None,
             may_change: scenario.may_change.clone(),
             findings: Vec::new(),
@@ -109,6 +114,7 @@ impl Tester {
             self.wait(SYNC_S, "a first state", |tester| tester.state.is_some())?;
         }
         self.stored = self.world.cloud.config.clone();
+        self.point_home();
         self.reset_in_steps()?;
         self.healthy("before it begins")?;
         self.logs.clear();
@@ -213,7 +219,7 @@ impl Tester {
     }
 
     /// Two seconds from the last config in force, and a second from the last state's timestamp.
-    fn await_turn(&mut self) {
+    pub(super) fn await_turn(&mut self) {
         let spaced = self.applied_at + SPACING_MS;
         let now = self.world.now();
         let stated = self.state_at("/timestamp").and_then(Value::as_str).and_then(expect::millis);
@@ -288,6 +294,10 @@ impl Tester {
     pub(super) fn collect(&mut self) {
         while let Some(received) = self.world.cloud.received.get(self.read).cloned() {
             self.read += 1;
+            if received.registry != self.world.cloud.registry() {
+                self.strays += usize::from(received.topic == "state");
+                continue;
+            }
             self.validate(&received);
             match received.topic.as_str() {
                 "state" => self.take_state(received.payload),

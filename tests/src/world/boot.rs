@@ -1,8 +1,9 @@
 //! Births, crashes and ends of the device, and the broker's accounts.
 
+use bytes::Bytes;
 use device_broker::{Access, Broker, Users};
 use device_link::trace::{Header, Recorder, shown_boot};
-use udmi_proto::{Action, Boot, Device, ExitReason, Settings, Stored, Udmi};
+use udmi_proto::{Action, Boot, Device, ExitReason, Key, Stored, Udmi};
 
 use super::{Happening, Setup, World};
 
@@ -13,8 +14,14 @@ const BROKER_PACKET_BYTES: usize = 64 << 20;
 
 /// A broker with the access list of §1.5.
 pub(super) fn broker(setup: &Setup) -> Broker {
-    let access = access(&setup.settings, &setup.refused);
+    let access = access(&setup.settings.topic_prefix, &setup.refused);
     let users = Users::default().with(CLOUD_USER, "", Access::all());
+    let users = setup.registries.iter().fold(users, |users, registry| match &registry.password {
+        Some(password) => {
+            users.with(&registry.prefix, password, self::access(&registry.prefix, &setup.refused))
+        }
+        None => users,
+    });
     let users = match &setup.settings.credentials {
         Some(_) => users,
         None => users.with_anonymous(access.clone()),
@@ -32,8 +39,7 @@ pub(super) fn broker(setup: &Setup) -> Broker {
     Broker::new(limits, users)
 }
 
-fn access(settings: &Settings, refused: &[String]) -> Access {
-    let prefix = &settings.topic_prefix;
+fn access(prefix: &str, refused: &[String]) -> Access {
     let mut access =
         Access::default().publish(&format!("{prefix}/events/#")).publish(&format!("{prefix}/state"));
     for filter in ["config", "commands/#", "errors"] {
@@ -80,8 +86,31 @@ impl World {
 
     /// The device's power fails and, after so many milliseconds, comes back.
     pub fn crash(&mut self, dark_ms: u64) {
+        self.crash_after_stores(dark_ms, 0);
+    }
+
+    /// As [`World::crash`], but so many of the stores under way, the oldest first, are safe before it, though
+    /// nobody is told so.
+    pub fn crash_after_stores(&mut self, dark_ms: u64, safe: usize) {
+        let run = self.run;
+        let under_way = self.calendar.values().filter_map(|happening| match happening {
+            Happening::Stored { run: of, key, value, .. } if *of == run => Some((key.clone(), value.clone())),
+            _ => None,
+        });
+        let under_way: Vec<_> = under_way.take(safe).collect();
+        if !self.store_fails {
+            under_way.into_iter().for_each(|(key, value)| self.keep(key, value));
+        }
         self.vanish();
         self.schedule(dark_ms, Happening::Boot);
+    }
+
+    /// The store's content changes.
+    pub(super) fn keep(&mut self, key: Key, value: Option<Bytes>) {
+        match value {
+            Some(value) => drop(self.store.insert(key, value)),
+            None => drop(self.store.remove(&key)),
+        }
     }
 
     /// The device's power fails for good.
@@ -94,6 +123,7 @@ impl World {
         self.run += 1; // what is under way to the device finds nobody
         self.open_hooks.clear();
         self.open_stores.clear();
+        self.staging.forget();
         self.plant.forget();
         if let Some((_, link)) = self.network.cut() {
             self.schedule(0, Happening::Lost { link });
@@ -106,6 +136,7 @@ impl World {
         self.run += 1;
         self.open_hooks.clear();
         self.open_stores.clear();
+        self.staging.forget();
         self.plant.forget();
         if reason == ExitReason::Restart
             && let Some(after) = self.setup.restart_ms

@@ -8,6 +8,7 @@ use device_link::wire::{self, Packet, PacketId, Publish, Qos};
 use serde_json::Value;
 use udmi_proto::{Command, ConnId, Now, Settings};
 
+use super::Registry;
 use crate::upstream;
 
 /// UDMI's own event folders, for which there are schemas.
@@ -22,6 +23,8 @@ pub struct Emitted {
     pub run: u32,
     /// On which connection.
     pub conn: ConnId,
+    /// In which registry: what its topics begin with.
+    pub registry: String,
     /// What follows the device's prefix: `state`, `events/system`, ...
     pub topic: String,
     /// The message.
@@ -33,8 +36,10 @@ pub struct Emitted {
 /// What the world knows of what the device sent and was sent.
 #[derive(Debug)]
 pub struct Watch {
+    /// What topics begin with, by client identifier.
+    registries: BTreeMap<String, String>,
+    /// That of the connection there is.
     prefix: String,
-    client_id: String,
     run: u32,
     /// Everything emitted, oldest first.
     pub emitted: Vec<Emitted>,
@@ -53,10 +58,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, registries: &[Registry]) -> Self {
+        let others = registries.iter().map(|registry| (registry.prefix.clone(), registry.prefix.clone()));
+        let own = (settings.client_id.clone(), settings.topic_prefix.clone());
         Self {
+            registries: others.chain([own]).collect(),
             prefix: settings.topic_prefix.clone(),
-            client_id: settings.client_id.clone(),
             run: 0,
             emitted: Vec::new(),
             configs_delivered: 0,
@@ -130,7 +137,10 @@ impl Watch {
 
     fn packet(&mut self, now: Now, conn: ConnId, packet: Packet) {
         match packet {
-            Packet::Connect(connect) => assert_eq!(connect.client_id, self.client_id, "client identifier"),
+            Packet::Connect(connect) => {
+                let known = self.registries.get(&connect.client_id);
+                self.prefix = known.expect("a client identifier of a registry").clone();
+            }
             Packet::Subscribe { filters, .. } => {
                 for (filter, _) in filters {
                     let rest = filter.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(&filter);
@@ -173,8 +183,8 @@ impl Watch {
         if !dup {
             self.validate(rest, &payload);
         }
-        let (at, run, topic) = (now.at.0, self.run, rest.to_owned());
-        self.emitted.push(Emitted { at, run, conn, topic, payload, duplicate: dup });
+        let (at, run, registry, topic) = (now.at.0, self.run, self.prefix.clone(), rest.to_owned());
+        self.emitted.push(Emitted { at, run, conn, registry, topic, payload, duplicate: dup });
     }
 
     fn validate(&self, topic: &str, payload: &Value) {

@@ -1,6 +1,7 @@
 //! The cloud's hand: a client of the broker that may do everything. It publishes configs and commands, receives
 //! what the device publishes, and writes the device's start back into the config as UDMIS does (§7.3).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +12,7 @@ use udmi_proto::UtcMillis;
 use udmi_proto::model::common::Timestamp;
 
 use super::boot::CLOUD_USER;
-use super::{Happening, World};
+use super::{Happening, Registry, World};
 
 /// The cloud's connection.
 pub(super) const CLOUD: ConnId = ConnId(0);
@@ -23,6 +24,8 @@ const WRITE_BACK_MS: u64 = 100;
 pub struct Received {
     /// Milliseconds on the monotonic clock.
     pub at: u64,
+    /// In which registry: what its topics begin with.
+    pub registry: String,
     /// What follows the device's prefix.
     pub topic: String,
     /// The message.
@@ -41,7 +44,11 @@ impl fmt::Debug for Alter {
 /// The cloud.
 #[derive(Debug)]
 pub struct Cloud {
+    /// The registry that is published to.
     prefix: String,
+    registries: Vec<String>,
+    /// The configs of the others.
+    others: BTreeMap<String, Value>,
     buffer: BytesMut,
     next_id: PacketId,
     /// What has arrived, oldest first.
@@ -54,9 +61,13 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, registries: &[Registry]) -> Self {
+        let others =
+            registries.iter().map(|registry| registry.prefix.as_str()).filter(|other| *other != prefix);
         Self {
             prefix: prefix.to_owned(),
+            registries: std::iter::once(prefix).chain(others).map(str::to_owned).collect(),
+            others: BTreeMap::new(),
             buffer: BytesMut::new(),
             next_id: PacketId::FIRST,
             received: Vec::new(),
@@ -74,6 +85,24 @@ impl Cloud {
     /// Messages on one topic.
     pub fn on<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Received> + 'a {
         self.received.iter().filter(move |message| message.topic == topic)
+    }
+
+    /// The registry that is published to: what its topics begin with.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.prefix
+    }
+
+    /// From now on publishes to this registry, which has a config of its own.
+    pub fn turn_to(&mut self, registry: &str) {
+        let own = std::mem::take(&mut self.config);
+        let left = std::mem::replace(&mut self.prefix, registry.to_owned());
+        self.others.insert(left, own);
+        self.config = self.others.remove(registry).unwrap_or_default();
+    }
+
+    fn config_of(&self, registry: &str) -> Option<&Value> {
+        if registry == self.prefix { Some(&self.config) } else { self.others.get(registry) }
     }
 
     /// The state that arrived last.
@@ -119,9 +148,11 @@ impl World {
             password: Some(Bytes::new()),
         };
         self.cloud_sends(&Packet::Connect(connect));
-        let prefix = &self.cloud.prefix;
-        let filters = ["state", "events/#"].map(|topic| (format!("{prefix}/{topic}"), Qos::AtLeastOnce));
-        self.cloud_sends(&Packet::Subscribe { id: PacketId::FIRST, filters: filters.into() });
+        let filters = self.cloud.registries.iter().flat_map(|prefix| {
+            ["state", "events/#"].map(|topic| (format!("{prefix}/{topic}"), Qos::AtLeastOnce))
+        });
+        let subscribe = Packet::Subscribe { id: PacketId::FIRST, filters: filters.collect() };
+        self.cloud_sends(&subscribe);
         self.serve();
     }
 
@@ -172,9 +203,13 @@ impl World {
             if let Some(id) = id {
                 self.cloud_sends(&Packet::PubAck(id));
             }
-            let topic = topic.strip_prefix(&format!("{}/", self.cloud.prefix)).unwrap_or(&topic).to_owned();
+            let mut places = self.cloud.registries.iter().filter_map(|prefix| {
+                let rest = topic.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
+                Some((prefix.clone(), rest.to_owned()))
+            });
+            let Some((registry, topic)) = places.next() else { continue };
             let payload = serde_json::from_slice(&payload).unwrap_or(Value::Null);
-            let received = Received { at: self.at, topic, payload };
+            let received = Received { at: self.at, registry, topic, payload };
             let arrived = match &mut self.cloud.alter {
                 Some(Alter(alter)) => alter(received),
                 None => vec![received],
@@ -192,21 +227,25 @@ impl World {
             return;
         }
         let start = received.payload.pointer("/system/operation/last_start").and_then(Value::as_str);
-        let (Some(start), Some(operation)) = (start, self.cloud.config.pointer("/system/operation")) else {
-            return;
-        };
+        let config = self.cloud.config_of(&received.registry);
+        let operation = config.and_then(|config| config.pointer("/system/operation"));
+        let (Some(start), Some(operation)) = (start, operation) else { return };
         if operation.get("last_start").and_then(Value::as_str).is_none_or(|known| known < start) {
-            self.schedule(WRITE_BACK_MS, Happening::WriteBack { last_start: start.to_owned() });
+            let (registry, last_start) = (received.registry.clone(), start.to_owned());
+            self.schedule(WRITE_BACK_MS, Happening::WriteBack { registry, last_start });
         }
     }
 
     /// Same content, same timestamp, newer start.
-    pub(super) fn write_back(&mut self, last_start: &str) {
+    pub(super) fn write_back(&mut self, registry: &str, last_start: &str) {
+        let used = self.cloud.prefix.clone();
+        self.cloud.turn_to(registry);
         let mut config = self.cloud.config.clone();
         merge(&mut config, &json!({ "system": { "operation": { "last_start": last_start } } }));
         if config != self.cloud.config {
             self.publish_config(&config);
         }
+        self.cloud.turn_to(&used);
     }
 }
 

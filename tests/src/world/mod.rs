@@ -11,6 +11,8 @@ mod cloud;
 mod network;
 mod plant;
 mod script;
+mod setup;
+mod staging;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,16 +20,18 @@ use bytes::Bytes;
 use device_broker::{Broker, Output};
 use device_link::trace::Recorder;
 use device_link::transcript::Transcript;
-use device_link::{FetchError, FetchEvent, SignError};
+use device_link::{Secret, SignError};
 use udmi_proto::{
-    Action, Closed, ConnId, Credentials, Device, Event, ExitReason, HookId, Instant, Key, Limits, Notice, Now,
-    Settings, StoreId, Udmi, UtcMillis,
+    Action, Closed, ConnId, Device, Endpoint, Event, ExitReason, FetchId, HookId, Instant, Key, Notice, Now,
+    StoreId, Udmi, UtcMillis,
 };
 
 pub use check::{Emitted, Watch};
 pub use cloud::{Cloud, Received, merge};
 pub use network::{Cut, Opens, Weather};
-pub use plant::{Answer, Asked, Plant};
+pub use plant::{Answer, Asked, Installed, Plant};
+pub use setup::{Registry, Setup};
+pub use staging::{Source, Staging};
 
 use cloud::CLOUD;
 use network::{Direction, Network};
@@ -36,56 +40,6 @@ use network::{Direction, Network};
 const BIRTH: u64 = 10_000;
 /// Calls of the device at one moment, beyond which it is held to be spinning.
 const SPINNING: u32 = 10_000;
-
-/// What a world is made from.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The device.
-    pub settings: Settings,
-    /// Its bounds.
-    pub limits: Limits,
-    /// Seeds the device and the network.
-    pub seed: u64,
-    /// The wall clock at the start.
-    pub utc: UtcMillis,
-    /// How the plant answers.
-    pub plant: Plant,
-    /// How the network is.
-    pub weather: Weather,
-    /// Milliseconds from a store's request to its answer; a crash before loses the value.
-    pub store_ms: u64,
-    /// Milliseconds after which a device that asked for a restart runs again; none leaves it stopped.
-    pub restart_ms: Option<u64>,
-    /// Filters under the device's prefix that the broker refuses, such as `commands/#`.
-    pub refused: Vec<String>,
-    /// Further accounts of the device, beside the one of its settings.
-    pub accounts: Vec<Credentials>,
-    /// Whether each call is recorded as a trace.
-    pub records: bool,
-    /// The width of the transcript, if one is kept.
-    pub transcript: Option<usize>,
-}
-
-impl Setup {
-    /// A world in good weather around a device of these settings.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            limits: Limits::default(),
-            seed: 1,
-            utc: UtcMillis(1_772_359_200_000), // 2026-03-01T10:00:00Z
-            plant: Plant::default(),
-            weather: Weather::default(),
-            store_ms: 1,
-            restart_ms: None,
-            refused: Vec::new(),
-            accounts: Vec::new(),
-            records: false,
-            transcript: None,
-        }
-    }
-}
 
 /// Something that happens at its time.
 #[derive(Debug)]
@@ -103,7 +57,9 @@ enum Happening {
     /// The device starts (again).
     Boot,
     /// The cloud puts a newer start into the config (§7.3).
-    WriteBack { last_start: String },
+    WriteBack { registry: String, last_start: String },
+    /// A fetch goes on.
+    Fetch { run: u32, id: FetchId },
 }
 
 /// The world.
@@ -120,6 +76,8 @@ pub struct World {
     network: Network,
     /// How the plant answers.
     pub plant: Plant,
+    /// What there is to fetch, and what is staged.
+    pub staging: Staging,
     /// The cloud's hand.
     pub cloud: Cloud,
     /// What the device emitted.
@@ -150,10 +108,11 @@ impl World {
             device: None,
             run: 0,
             broker: boot::broker(&setup),
-            network: Network::new(setup.weather.clone(), setup.seed),
+            network: Network::new(setup.weather.clone(), setup.seed, &setup.settings.endpoint.host),
             plant: setup.plant.clone(),
-            cloud: Cloud::new(&setup.settings.topic_prefix),
-            watch: Watch::new(&setup.settings),
+            staging: Staging::default(),
+            cloud: Cloud::new(&setup.settings.topic_prefix, &setup.registries),
+            watch: Watch::new(&setup.settings, &setup.registries),
             store: BTreeMap::new(),
             store_fails: false,
             open_stores: BTreeSet::new(),
@@ -229,6 +188,18 @@ impl World {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls
+    }
+
+    /// The endpoint of the device's settings.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.setup.settings.endpoint
+    }
+
+    /// Whether there is such a registry, which the broker knows an account of.
+    #[must_use]
+    pub fn knows(&self, registry: &str) -> bool {
+        self.setup.registries.iter().any(|known| known.prefix == registry && known.password.is_some())
     }
 
     /// Whether the device has a transport that both ends believe in.
@@ -356,16 +327,18 @@ impl World {
                 let ok = !self.store_fails;
                 if run == self.run {
                     if ok {
-                        match value {
-                            Some(value) => drop(self.store.insert(key, value)),
-                            None => drop(self.store.remove(&key)),
-                        }
+                        self.keep(key, value);
                     }
                     self.call(Event::Stored { id, ok });
                 }
             }
             Happening::Boot => self.boot(),
-            Happening::WriteBack { last_start } => self.write_back(&last_start),
+            Happening::WriteBack { registry, last_start } => self.write_back(&registry, &last_start),
+            Happening::Fetch { run, id } => {
+                if run == self.run {
+                    self.go_on_fetching(id);
+                }
+            }
             Happening::Device { .. } => {} // for a run that is over
         }
     }
@@ -432,7 +405,7 @@ impl World {
         assert!(sends <= 1, "{sends} sends in one call");
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::Open { conn, .. } => self.dial(conn),
+                Action::Open { conn, to } => self.dial(conn, &to),
                 Action::Send { conn, bytes } => {
                     let now = self.now();
                     self.watch.sent(now, conn, bytes.bytes());
@@ -445,20 +418,16 @@ impl World {
                     self.schedule(self.setup.store_ms, Happening::Stored { run, id, key, value });
                 }
                 Action::Sign { id, .. } => {
-                    let event = Event::Signed { id, result: Err(SignError::NoKey) };
+                    let signature = self.setup.signature.clone().map(Secret::new);
+                    let event = Event::Signed { id, result: signature.ok_or(SignError::NoKey) };
                     self.schedule(0, Happening::Device { run: self.run, event });
                 }
-                Action::Fetch { id, .. } => {
-                    let event = FetchEvent::Failed(FetchError::Unreachable("there is no network".into()));
-                    self.schedule(
-                        0,
-                        Happening::Device { run: self.run, event: Event::Fetched { id, event } },
-                    );
-                }
-                Action::Release { .. } => {}
+                Action::Fetch { id, request } => self.fetch(id, request),
+                Action::Release { id } => self.staging.release(id),
                 Action::InvokeHook { id, hook } => {
                     assert!(self.open_hooks.insert(id), "hook {id} is invoked twice");
-                    for (after, outcome) in self.plant.ask(id, hook) {
+                    let content = self.staging.content_for(&hook);
+                    for (after, outcome) in self.plant.ask(id, hook, content.as_ref()) {
                         let event = Event::HookDone { id, outcome };
                         self.schedule(after, Happening::Device { run: self.run, event });
                     }

@@ -1,9 +1,9 @@
 //! The network between device and broker: latency, cuts, loss, silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use udmi_proto::{Closed, ConnId, Event};
+use udmi_proto::{Closed, ConnId, Endpoint, Event};
 
 use super::{Happening, World};
 
@@ -87,13 +87,16 @@ pub(super) struct Network {
     pub(super) weather: Weather,
     pipe: Option<Pipe>,
     names: BTreeMap<u64, ConnId>,
+    /// Hosts that have an address.
+    hosts: BTreeSet<String>,
     next_link: u64,
     random: u64,
 }
 
 impl Network {
-    pub(super) fn new(weather: Weather, seed: u64) -> Self {
-        Self { weather, pipe: None, names: BTreeMap::new(), next_link: 1, random: seed | 1 }
+    pub(super) fn new(weather: Weather, seed: u64, host: &str) -> Self {
+        let hosts = BTreeSet::from([host.to_owned()]);
+        Self { weather, pipe: None, names: BTreeMap::new(), hosts, next_link: 1, random: seed | 1 }
     }
 
     pub(super) fn conn(&self) -> Option<ConnId> {
@@ -158,12 +161,15 @@ impl Network {
 }
 
 impl World {
-    pub(super) fn dial(&mut self, conn: ConnId) {
+    pub(super) fn dial(&mut self, conn: ConnId, to: &Endpoint) {
         let link = self.network.next_link;
         self.network.next_link += 1;
         self.network.names.insert(link, conn);
         let (run, latency) = (self.run, self.network.weather.latency_ms);
-        let opens = self.network.weather.opens.clone();
+        let opens = match &self.network.weather.opens {
+            Opens::Accepted if !self.network.hosts.contains(&to.host) => Opens::Fails(Closed::Resolve),
+            opens => opens.clone(),
+        };
         match opens {
             Opens::Unanswered => {}
             Opens::Fails(why) => {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use udmi_proto::{Command, Hook, HookId, Outcome, Reading, Value};
+use bytes::Bytes;
+use udmi_proto::{BlobOutcome, Command, Hook, HookId, Outcome, Reading, Value};
 
 /// How a hook is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,21 @@ pub struct Asked {
     pub hook: Hook,
 }
 
+/// What has become of a blob at the plant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// It was asked to install it.
+    Processed {
+        /// The generation.
+        generation: String,
+    },
+    /// It was asked to activate this version.
+    Activated {
+        /// The version.
+        version: Option<String>,
+    },
+}
+
 /// The plant.
 #[derive(Clone, Debug)]
 pub struct Plant {
@@ -39,6 +55,10 @@ pub struct Plant {
     pub writes_to: BTreeMap<String, Answer>,
     /// How reads are answered.
     pub reads: Answer,
+    /// How installing and activating blobs is answered.
+    pub blobs: Answer,
+    /// What was installed and activated, oldest first.
+    pub installed: Vec<Installed>,
     /// How everything else is answered.
     pub others: Answer,
     /// Values by point: pushed at every start, and told when read.
@@ -54,6 +74,8 @@ impl Default for Plant {
             writes: Answer::Ok(0),
             writes_to: BTreeMap::new(),
             reads: Answer::Ok(0),
+            blobs: Answer::Ok(0),
+            installed: Vec::new(),
             others: Answer::Ok(0),
             values: BTreeMap::new(),
             waiting: Vec::new(),
@@ -102,9 +124,9 @@ impl Plant {
             | Hook::Lifecycle { .. }
             | Hook::ProcessBlob { .. }
             | Hook::ActivateBlob { .. }
-            | Hook::RotateKey
             | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
+            Hook::RotateKey => Outcome::Unhandled,
         }
     }
 
@@ -117,8 +139,18 @@ impl Plant {
     }
 
     /// The answers to a hook, each with its delay in milliseconds.
-    pub(super) fn ask(&mut self, id: HookId, hook: Hook) -> Vec<(u64, Outcome)> {
+    /// `content` is what is staged, if the hook is about that.
+    pub(super) fn ask(&mut self, id: HookId, hook: Hook, content: Option<&Bytes>) -> Vec<(u64, Outcome)> {
         self.asked.push(hook.clone());
+        match &hook {
+            Hook::ProcessBlob { generation, .. } => {
+                self.installed.push(Installed::Processed { generation: generation.clone() });
+            }
+            Hook::ActivateBlob { version, .. } => {
+                self.installed.push(Installed::Activated { version: version.clone() });
+            }
+            _ => {}
+        }
         let answer = match &hook {
             Hook::WritePoint { point, .. } | Hook::ReleasePoint { point } => {
                 self.writes_to.get(point).unwrap_or(&self.writes)
@@ -127,17 +159,17 @@ impl Plant {
             Hook::Metrics
             | Hook::Lifecycle { .. }
             | Hook::Command { .. }
-            | Hook::ProcessBlob { .. }
-            | Hook::ActivateBlob { .. }
             | Hook::RotateKey
             | Hook::RestoreKey { .. } => &self.others,
+            Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } => &self.blobs,
         };
+        let done = content.map_or_else(|| self.done(&hook), install);
         match answer.clone() {
-            Answer::Ok(after) => vec![(after, self.done(&hook))],
+            Answer::Ok(after) => vec![(after, done)],
             Answer::Failed(after) => vec![(after, Outcome::Failed { message: "the bus is silent".into() })],
             Answer::Invalid(after) => vec![(after, Outcome::Invalid { message: "out of reach".into() })],
             Answer::Never => Vec::new(),
-            Answer::Twice(after) => vec![(after, self.done(&hook)), (after * 2, self.done(&hook))],
+            Answer::Twice(after) => vec![(after, done.clone()), (after * 2, done)],
             Answer::ByHand => {
                 self.waiting.push(Asked { id, hook });
                 Vec::new()
@@ -152,4 +184,18 @@ impl Plant {
     pub(super) fn forget(&mut self) {
         self.waiting.clear();
     }
+}
+
+/// A module of the kind the suite's targets are made for (§5.5): JSON with a version, unless it says that it does
+/// not fit.
+fn install(content: &Bytes) -> Outcome {
+    let module: serde_json::Value = match serde_json::from_slice(content) {
+        Ok(module) => module,
+        Err(error) => return Outcome::Invalid { message: format!("no module: {error}") },
+    };
+    if module["trigger"] == "incompatible" {
+        return Outcome::Invalid { message: "made for another device".into() };
+    }
+    let version = module["version"].as_str().map(str::to_owned);
+    Outcome::Blob(BlobOutcome::Processed { version })
 }

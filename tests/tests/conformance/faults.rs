@@ -1,7 +1,7 @@
 //! Devices with a fault, as the suite's own fault injection has them (§D): what they send is altered on its way.
 
 use serde_json::{Value, json};
-use udmi_tests::conformance::{Outcome, Scenario, Verdict, run_with, setup};
+use udmi_tests::conformance::{Outcome, Scenario, Step, Verdict, run, run_with, setup};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Received, World};
 
@@ -319,7 +319,8 @@ fn a_heartbeat_of_states_is_caught() {
     let heartbeat = |received: Received| match received.topic.as_str() {
         "events/system" => {
             let state = json!({ "timestamp": received.payload["timestamp"], "system": {} });
-            let beat = Received { at: received.at, topic: "state".into(), payload: state };
+            let registry = received.registry.clone();
+            let beat = Received { at: received.at, registry, topic: "state".into(), payload: state };
             vec![received, beat.clone(), beat]
         }
         _ => vec![received],
@@ -378,4 +379,97 @@ fn a_state_that_flaps_passes_and_is_found() {
 fn configs_that_are_not_acknowledged_are_caught() {
     let outcome = with_prepared("device_config_acked", |world| world.watch.configs_delivered += 1);
     assert_fails(&outcome, "waiting for acknowledgement of the config");
+}
+
+fn endpoint(state: &mut Value) -> Option<&mut Value> {
+    state.pointer_mut("/blobset/blobs/_iot_endpoint_config")
+}
+
+#[test]
+fn an_error_of_an_endpoint_that_is_not_told_is_caught() {
+    let fault = || {
+        in_states(|state| {
+            if let Some(blob) = endpoint(state) {
+                blob.as_object_mut().unwrap().remove("status");
+            }
+        })
+    };
+    for sequence in ["endpoint_connection_error", "endpoint_connection_bad_hash", "endpoint_connection_retry"]
+    {
+        assert_fails(&with_fault(sequence, fault()), "failed: true");
+    }
+}
+
+#[test]
+fn an_endpoint_of_an_old_generation_is_caught() {
+    let mut first = None;
+    let fault = in_states(move |state| {
+        if let Some(blob) = endpoint(state) {
+            blob["generation"] = first.get_or_insert(blob["generation"].clone()).clone();
+        }
+    });
+    assert_fails(&with_fault("endpoint_connection_retry", fault), "step 4");
+}
+
+#[test]
+fn a_state_in_the_registry_that_was_left_is_caught() {
+    let fault = |received: Received| {
+        let mut late = received.clone();
+        late.registry = "/r/REG/d/AHU-1".into();
+        if received.topic == "state" && late != received { vec![received, late] } else { vec![received] }
+    };
+    let expected = "states in the registry not in use, 0 to 0";
+    assert_fails(&with_fault("endpoint_connection_success_alternate", fault), expected);
+}
+
+#[test]
+fn a_device_that_does_not_go_where_it_is_sent_is_caught() {
+    let model = Model::air_handler();
+    let mut setup = setup(&model);
+    setup.settings.options.redirects = false;
+    for sequence in ["endpoint_connection_success_alternate", "endpoint_redirect_and_restart"] {
+        let outcome = run_with(&Scenario::load(sequence, &model), &model, setup.clone(), |_| {});
+        assert_fails(&outcome, "step 2");
+    }
+}
+
+#[test]
+fn a_device_that_jumps_before_the_other_registry_has_its_config_is_caught() {
+    // Without the tool's copy of the config there is only the way home.
+    let model = Model::air_handler();
+    let mut scenario = Scenario::load("endpoint_connection_success_alternate", &model);
+    scenario.steps.insert(2, Step::Pause(20));
+    assert_fails(&run(&scenario, &model), "step 5");
+}
+
+#[test]
+fn a_version_that_is_not_told_is_caught() {
+    let fault = in_states(|state| remove(state, "/system/software", "system"));
+    assert_fails(&with_fault("blob_update_success", fault), "/system/software/system");
+}
+
+#[test]
+fn a_blob_that_is_installed_again_is_caught() {
+    let mut seen: Option<Value> = None;
+    let fault = move |mut received: Received| {
+        let stamp = received.payload["timestamp"].clone();
+        if let Some(entries) = received.payload.get_mut("logentries").and_then(Value::as_array_mut) {
+            if let Some(again) = &seen {
+                let mut again = again.clone();
+                again["timestamp"] = stamp;
+                entries.push(again);
+            } else {
+                seen = entries.iter().find(|entry| is_about(entry, "blobset.blob.apply")).cloned();
+            }
+        }
+        vec![received]
+    };
+    assert_fails(&with_fault("blob_update_idempotency", fault), "blobset.blob.apply");
+}
+
+#[test]
+fn a_device_that_keeps_running_after_an_update_is_caught() {
+    let sequence = "blob_update_idempotency";
+    let keeps_running = |world: &mut World| world.plant.blobs = Answer::Never;
+    assert_fails(&with_prepared(sequence, keeps_running), "phase");
 }
