@@ -290,7 +290,8 @@ pub struct Options {
     pub blobs: Vec<String>,
     /// The most bytes of a blob; 16 MiB by default.
     pub blob_limit: u64,
-    /// Follow endpoint redirects; on by default (§5.3).
+    /// Follow endpoint redirects; on by default (§5.3). If off, an order is answered with `final` and an error, and an
+    /// endpoint that was stored by an earlier run is not used.
     pub redirects: bool,
     /// Keep-alive seconds of the MQTT session.
     pub keep_alive_seconds: u16,

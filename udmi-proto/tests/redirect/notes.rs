@@ -2,7 +2,7 @@
 
 use device_link::wire::ConnectCode;
 use serde_json::json;
-use udmi_proto::{Command, ExitReason, Json as Content, Limits};
+use udmi_proto::{Action, Algorithm, Command, Event, ExitReason, Json as Content, Limits, TokenSettings};
 
 use super::support::PREFIX;
 use super::*;
@@ -287,4 +287,68 @@ fn a_broken_blobset_keeps_what_was_ordered() {
     rig.config(json!({ "blobset": 5 }));
     rig.advance(4200);
     assert_eq!(hosts(&rig), ["alternate"]);
+}
+
+#[test]
+fn a_key_is_not_rotated_on_the_way() {
+    let mut rig = device();
+    order(&mut rig, blob(&order::alternate(), G1));
+    rig.forget();
+    rig.command(Command::RotateKey);
+    assert!(rig.hooks().is_empty());
+    let reason = "key rotation: a redirect is under way".into();
+    assert!(rig.notices().contains(&Notice::CommandRefused { reason }));
+}
+
+/// §1.8: a document that names no way to prove oneself leaves a device with a token at its token, made for the
+/// project of its new client id.
+#[test]
+fn a_device_with_a_token_goes_on_with_one_for_the_new_project() {
+    let audience = "old".into();
+    let token = TokenSettings {
+        algorithm: Algorithm::Es256,
+        audience,
+        username: "unused".into(),
+        lifetime_seconds: 3600,
+    };
+    let mut rig = Rig::new(udmi_proto::Settings { token: Some(token), ..settings() });
+    let mut signed = Vec::new();
+    let mut sign = |rig: &mut Rig| {
+        let conn = rig.dialed();
+        rig.handle(Event::Opened { conn });
+        for effect in std::mem::take(&mut rig.effects) {
+            let Action::Sign { id, request } = effect else { panic!("{effect:?}") };
+            signed.push(request);
+            rig.handle(Event::Signed { id, result: Ok(udmi_proto::Secret::new("s".into())) });
+        }
+        rig.receive(&device_link::wire::Packet::ConnAck {
+            session_present: false,
+            code: ConnectCode::Accepted,
+        });
+    };
+    sign(&mut rig);
+    rig.config(json!({}));
+    rig.advance(3000);
+    let client = "projects/new/locations/L/registries/R/devices/AHU-1";
+    order(&mut rig, blob(&json!({ "protocol": "mqtt", "hostname": "alternate", "client_id": client }), G1));
+    rig.advance(5100);
+    rig.prefix = "/devices/AHU-1".into();
+    sign(&mut rig);
+    order(&mut rig, json!({ "phase": "apply" }));
+    assert_eq!(rig.connects.last().unwrap().0, client);
+    assert_eq!(rig.subscribed.last().unwrap(), "/devices/AHU-1/commands/#");
+    let audience = |request: &udmi_proto::SignRequest| {
+        let claims = request.input.split('.').nth(1).unwrap();
+        let coded = |name: &str| {
+            // Each of three places a text may take among groups of three bytes.
+            (0..3).any(|shift| {
+                let text = format!("{}\"aud\":\"{name}\"}}", " ".repeat(shift));
+                let end = order::base64(text.as_bytes());
+                claims.ends_with(end.trim_end_matches('=').get(4..).unwrap())
+            })
+        };
+        ["old", "new"].into_iter().find(|name| coded(name))
+    };
+    let audiences: Vec<_> = signed.iter().map(audience).collect();
+    assert_eq!(audiences, [Some("old"), Some("new")]);
 }

@@ -207,3 +207,18 @@ fn values_of_every_version_are_read_and_today_s_are_written_alike() {
     fail(&mut rig, with_blob(blob(&order::alternate(), G2)));
     assert_eq!(rig.store[&key("attempts")].as_ref(), attempts.trim_ascii_end());
 }
+
+/// A power cut in between must not leave the cloud with a `final` that the next run knows nothing of.
+#[test]
+fn the_cloud_hears_of_the_end_only_once_the_endpoint_is_safe() {
+    let mut rig = device();
+    leave(&mut rig, G1);
+    rig.forget();
+    rig.store_answers = false;
+    arrive(&mut rig, with_blob(blob(&order::alternate(), G1)));
+    rig.advance(4900);
+    assert!(rig.states().is_empty());
+    // A store that never answers does not silence the device for ever.
+    rig.advance(200);
+    assert_eq!(last_shown(&mut rig), done(G1));
+}
