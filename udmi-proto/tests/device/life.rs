@@ -199,6 +199,34 @@ fn the_application_is_asked_after_the_state_and_the_run_ends_when_it_is_done() {
     }
 }
 
+/// §3.7: by mode and by command, each end is its own question and its own exit code.
+#[test]
+fn each_way_to_end_asks_for_its_own_action_and_ends_with_its_own_code() {
+    for (by_command, word, expected, shown, code) in [
+        (false, "restart", Lifecycle::Restart, "restart", 192),
+        (false, "shutdown", Lifecycle::Shutdown, "shutdown", 0),
+        (false, "terminate", Lifecycle::Terminate, "terminate", 193),
+        (true, "reboot", Lifecycle::Reboot, "restart", 192),
+        (true, "restart", Lifecycle::Restart, "restart", 192),
+        (true, "shutdown", Lifecycle::Shutdown, "shutdown", 0),
+        (true, "terminate", Lifecycle::Terminate, "terminate", 193),
+    ] {
+        let mut rig = in_mode(asking(), "active");
+        if by_command {
+            rig.deliver(&format!("commands/{word}"), b"{}");
+        } else {
+            order(&mut rig, json!({ "mode": word }));
+        }
+        rig.advance(3000);
+        assert_eq!(rig.states().last().unwrap()["system"]["operation"]["mode"], shown, "{word}");
+        let (id, action) = asked(&mut rig);
+        assert_eq!((action, rig.exit), (expected, None), "{word}");
+        rig.answer(id, Outcome::Done);
+        assert_eq!(rig.exit.map(exit_code), Some(code), "{word}");
+        assert_eq!(rig.sent().last().map(|sent| sent.topic.as_str()), Some(DISCONNECT), "{word}");
+    }
+}
+
 #[test]
 fn an_application_that_never_answers_holds_the_end_up_for_a_minute_at_most() {
     let mut rig = in_mode(asking(), "active");
