@@ -31,7 +31,7 @@ use http::Client;
 use job::{Job, Stage};
 
 /// The most bytes of one chunk.
-pub const CHUNK_BYTES: usize = 64 << 10;
+pub const CHUNK_BYTES: usize = 128 << 10;
 
 const PREFIX: &str = "fetch-";
 const STACK: usize = 512 << 10;
