@@ -3,6 +3,8 @@
 
 #[path = "properties/always.rs"]
 mod always;
+#[path = "properties/crashes.rs"]
+mod crashes;
 #[path = "properties/hostile.rs"]
 mod hostile;
 #[path = "properties/operations.rs"]

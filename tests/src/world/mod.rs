@@ -196,6 +196,12 @@ impl World {
         &self.setup.settings.endpoint
     }
 
+    /// What the store holds under a key.
+    #[must_use]
+    pub fn stored(&self, key: &str) -> Option<&Bytes> {
+        self.store.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
+    }
+
     /// Whether there is such a registry, which the broker knows an account of.
     #[must_use]
     pub fn knows(&self, registry: &str) -> bool {

@@ -57,7 +57,8 @@ pub(crate) fn check_resolved(world: &mut World) {
         "not connected after five minutes of good weather"
     );
     let resolved = world.run_until(10_000, |world| {
-        world.open_hooks() + world.open_stores() + world.watch.unacknowledged.len() == 0
+        let staged = world.staging.unreleased();
+        world.open_hooks() + world.open_stores() + world.watch.unacknowledged.len() + staged == 0
     });
     let (hooks, stores) = (world.open_hooks(), world.open_stores());
     assert!(resolved, "{hooks} hooks, {stores} stores, {:?} without an end", world.watch.unacknowledged);
