@@ -35,6 +35,8 @@ pub enum LinkTimer {
     Leave,
     /// Receipts that a receipt's own handling caused.
     Receipts,
+    /// The next look at what is kept across restarts.
+    Keep,
 }
 
 /// Why a node wants to be called at its deadline.

@@ -16,6 +16,12 @@ pub struct Limits {
     pub outbox_messages: usize,
     /// Bytes of topic and payload waiting in the outbox. Default 4 MiB.
     pub outbox_bytes: usize,
+    /// Bytes of topic and payload of unacknowledged QoS 1 publishes of [`Queue::Bounded`](crate::Queue::Bounded)
+    /// that are kept across restarts, under the key `outbox`: at the end of a run, and in between as often as
+    /// `outbox_kept_interval` says. Over it the oldest are left out. Default 0: nothing is kept.
+    pub outbox_kept_bytes: usize,
+    /// From a change of what is kept to its store; what a power failure can lose or repeat. Default 60 s.
+    pub outbox_kept_interval: Duration,
     /// QoS 1 publishes sent and not yet acknowledged, 1 to 32767. Default 100.
     pub inflight: usize,
     /// Slots of [`Queue::Latest`](crate::Queue::Latest) in use at once. Default 4096.
@@ -54,6 +60,8 @@ impl Default for Limits {
             packet_bytes: 1 << 20,
             outbox_messages: 1000,
             outbox_bytes: 4 << 20,
+            outbox_kept_bytes: 0,
+            outbox_kept_interval: Duration::from_secs(60),
             inflight: 100,
             slots: 4096,
             subscriptions: 16_384,

@@ -43,6 +43,11 @@ id!(
     FetchId,
 );
 
+impl Token {
+    /// Of what a former run has published: nobody waits for its receipt. No publish gets this number.
+    pub(crate) const RESTORED: Self = Self(0);
+}
+
 /// How bytes travel below MQTT. The core always sees plain bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

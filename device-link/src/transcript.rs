@@ -239,7 +239,7 @@ impl Transcript {
             | LinkTimer::SubAck
             | LinkTimer::PingResp
             | LinkTimer::Leave => true,
-            LinkTimer::Backoff | LinkTimer::KeepAlive | LinkTimer::Receipts => false,
+            LinkTimer::Backoff | LinkTimer::KeepAlive | LinkTimer::Receipts | LinkTimer::Keep => false,
         };
         if closes && *at <= now.at { format!(": {reason} was due") } else { String::new() }
     }

@@ -98,6 +98,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 const LIMITS: Limits = Limits {
+    outbox_kept_bytes: 64,
+    outbox_kept_interval: Duration::from_secs(60),
     packet_bytes: 180,
     outbox_messages: 5,
     outbox_bytes: 400,

@@ -43,6 +43,7 @@ impl<D: Dialect> Node<D> {
         }
         self.core.up = false;
         self.phase = Phase::Finished;
+        self.keep();
         self.with_receipts(|session, receipt| session.end(receipt));
         self.deliver_postponed();
         self.core.postponed.clear();

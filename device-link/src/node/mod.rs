@@ -1,6 +1,7 @@
 //! The node: one dialect on one link. Events in, actions out.
 
 mod connecting;
+mod keeping;
 mod leaving;
 mod running;
 
@@ -13,6 +14,8 @@ use crate::dialect::{ConnectSpec, Dialect, Down};
 use crate::effect::FetchEvent;
 use crate::port::{Action, Boot, ConnId, Event, FetchId, SignId};
 use crate::time::{Instant, Now, UtcMillis};
+
+use keeping::Keeping;
 
 /// Where the connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Node<D: Dialect> {
     keep_alive: Duration,
     last_sent: Instant,
     last_received: Instant,
+    keeping: Keeping,
 }
 
 impl<D: Dialect> Node<D> {
@@ -57,7 +61,9 @@ impl<D: Dialect> Node<D> {
             keep_alive: Duration::ZERO,
             last_sent: now.at,
             last_received: now.at,
+            keeping: Keeping::default(),
         };
+        node.take_up(&stored);
         node.with(|dialect, cx| dialect.on_start(cx, &stored));
         node.open();
         node.settle();
@@ -143,6 +149,7 @@ impl<D: Dialect> Node<D> {
             LinkTimer::PingResp => self.ping_unanswered(),
             LinkTimer::Leave => self.leave(),
             LinkTimer::Receipts => self.deliver_postponed(),
+            LinkTimer::Keep => self.keep(),
         }
     }
 
@@ -155,7 +162,7 @@ impl<D: Dialect> Node<D> {
             Event::Signed { id, result } => self.on_signed(id, result),
             Event::Fetched { id, event } => self.on_fetched(id, event),
             Event::Stored { id, ok } => {
-                if self.core.stores.remove(&id) && !self.is_leaving() {
+                if !self.on_kept(id, ok) && self.core.stores.remove(&id) && !self.is_leaving() {
                     self.with(|dialect, cx| dialect.on_stored(cx, id, ok));
                 }
             }
@@ -191,6 +198,9 @@ impl<D: Dialect> Node<D> {
     fn settle(&mut self) {
         self.conclude();
         self.flush();
+        if self.phase != Phase::Finished {
+            self.time_keeping();
+        }
     }
 
     /// Ends all that one packet or one event has caused. It is done for each packet, since how packets

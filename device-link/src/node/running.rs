@@ -68,6 +68,7 @@ impl<D: Dialect> Node<D> {
     pub(super) fn deliver(&mut self) {
         for deferred in core::mem::take(&mut self.core.deferred) {
             match deferred {
+                Deferred::Receipt(Token::RESTORED, _) => {}
                 Deferred::Receipt(token, receipt) => {
                     self.with(|dialect, cx| dialect.on_receipt(cx, token, receipt));
                 }

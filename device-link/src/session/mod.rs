@@ -1,5 +1,6 @@
 //! The MQTT 3.1.1 client session: packets in and out, acknowledgements, subscriptions. No time, no link state.
 
+mod kept;
 mod outbox;
 mod router;
 
@@ -325,6 +326,21 @@ impl<T: Copy> Session<T> {
 
     pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.move_topics(from, to, lost);
+    }
+
+    /// What is to be kept across a restart, within so many bytes.
+    pub(crate) fn kept(&self, bound: usize) -> Option<Bytes> {
+        kept::write(self.outbox.bounded().filter(|parcel| kept::is_kept(parcel)), bound)
+    }
+
+    /// Queues what was kept; false if it cannot be read.
+    pub(crate) fn restore(&mut self, value: &[u8]) -> bool {
+        let publishes = kept::read(value);
+        for publish in publishes.iter().flatten() {
+            let parcel = Parcel { token: Token::RESTORED, publish: publish.clone() };
+            self.outbox.push(parcel, &mut |_, _| {});
+        }
+        publishes.is_some()
     }
 
     pub(crate) fn end(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {

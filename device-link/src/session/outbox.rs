@@ -143,6 +143,11 @@ impl Outbox {
         self.inflight.iter()
     }
 
+    /// What waits and what is unacknowledged, slots aside, in the order of publishing.
+    pub(crate) fn bounded(&self) -> impl DoubleEndedIterator<Item = &Parcel> {
+        self.inflight.iter().map(|sent| &sent.parcel).chain(&self.waiting)
+    }
+
     /// The link is gone. What was not to wait is lost; a slot's parcel goes back to its slot unless a
     /// later one is there; the rest stays in the window, to be repeated.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
