@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::place::Place;
-use bench::{Bench, run, stderr, udmi};
+use bench::{Bench, Speaker, run, stderr, udmi};
 use serde_json::{Value, json};
 
 fn config(mode: &str) -> Value {
@@ -107,6 +107,22 @@ fn a_restart_in_place_goes_on_with_the_next_count() {
     assert_eq!(first["system"]["operation"]["restart_count"], 2);
     device.signal("-TERM");
     assert_eq!(device.exit_code(), Some(0));
+}
+
+#[test]
+fn a_device_makes_its_key_signs_tokens_with_it_and_takes_another_on_command() {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let _device = place.device(&bench, &["--auth", "jwt", "--audience", "me", "--make-keys"]);
+    assert_eq!(bench.connected().as_deref(), Some("unused"));
+    bench.message("state");
+    let keys = place.site().join("devices/AHU-1");
+    let public_key = || std::fs::read_to_string(keys.join("ec_public.pem")).unwrap();
+    let first = public_key();
+    Speaker::new(&bench).say("REG", "commands/rotate_key", &json!({}));
+    assert_eq!(bench.connected().as_deref(), Some("unused"));
+    assert_ne!(public_key(), first);
+    assert_eq!(std::fs::read_dir(keys.join("key_backups")).unwrap().count(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fs;
 
 use clap::ValueEnum;
+use device_link::Transport;
 use udmi_host::key_store::{DeviceKeys, FileKeyStore, KeyFamily, KeyPair, MemoryKeyStore, Wanted};
 use udmi_host::keys::{KeySpec, Password, PrivateKey};
 use udmi_host::site::{Connection, Device, Proof, token};
@@ -34,12 +35,32 @@ pub(super) enum Authentication {
     Jwt,
 }
 
-/// The device's keys, if there are any; makes them if that is wanted.
+/// The device's keys, if there are any; makes them if that is wanted. Keys that cannot be used are in nobody's way
+/// as long as nothing wants them.
 pub(super) fn keys(
     arguments: &Arguments,
     device: &Device,
     output: &Output,
 ) -> Result<Option<DeviceKeys>, Failure> {
+    let wanted = arguments.make_keys || arguments.key.is_some();
+    let plain = arguments.endpoint.as_ref().is_some_and(|endpoint| endpoint.transport == Transport::Tcp);
+    match arguments.auth {
+        Authentication::None if !wanted => Ok(None),
+        Authentication::Auto if !wanted && plain => {
+            Ok(find(arguments, device, output).unwrap_or_else(|failure| {
+                output.remark(format!("the keys cannot be used: {failure}"));
+                None
+            }))
+        }
+        Authentication::Auto
+        | Authentication::None
+        | Authentication::Basic
+        | Authentication::Mtls
+        | Authentication::Jwt => find(arguments, device, output),
+    }
+}
+
+fn find(arguments: &Arguments, device: &Device, output: &Output) -> Result<Option<DeviceKeys>, Failure> {
     if let Some(file) = &arguments.key {
         let key = PrivateKey::load(file, None).map_err(Failure::usage)?;
         let read = |file| text::read(file, FILE_BYTES_MAX).map_err(Failure::usage);

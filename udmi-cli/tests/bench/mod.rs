@@ -72,6 +72,18 @@ impl Bench {
         self.message_in("REG", topic)
     }
 
+    /// Waits until the device connects, and gives its user name.
+    pub(crate) fn connected(&self) -> Option<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.notes.recv_timeout(left).expect("the device connects") {
+                Note::Connected { client, user } if &*client == "/r/REG/d/AHU-1" => return user,
+                Note::Published { .. } | Note::Connected { .. } | Note::Disconnected { .. } => {}
+            }
+        }
+    }
+
     /// Waits for the first message on a topic of the device in a registry.
     pub(crate) fn message_in(&self, registry: &str, topic: &str) -> Value {
         let wanted = format!("/r/{registry}/d/AHU-1/{topic}");
