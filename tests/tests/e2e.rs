@@ -3,6 +3,8 @@
 
 #[path = "e2e/dialect.rs"]
 mod dialect;
+#[path = "e2e/redirect.rs"]
+mod redirect;
 #[path = "e2e/restarts.rs"]
 mod restarts;
 #[path = "e2e/story.rs"]

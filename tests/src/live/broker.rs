@@ -8,7 +8,7 @@ use device_broker::{Access, Config, Server, Users};
 use super::certificates::Pki;
 use super::mosquitto::{self, Mosquitto};
 use super::terminator;
-use super::{CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
+use super::{ALTERNATE, CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
 use crate::upstream::LEFT_OUT;
 
 /// Which broker.
@@ -137,5 +137,8 @@ fn accounts(plan: &Plan) -> Users {
         .subscribe("%c/config")
         .subscribe("%c/errors");
     let device = if plan.refuses_commands { device } else { device.subscribe("%c/commands/#") };
-    Users::default().with(DEVICE, DEVICE_PASSWORD, device).with(CLOUD, CLOUD_PASSWORD, Access::all())
+    Users::default()
+        .with(DEVICE, DEVICE_PASSWORD, device.clone())
+        .with(ALTERNATE, DEVICE_PASSWORD, device)
+        .with(CLOUD, CLOUD_PASSWORD, Access::all())
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The client identifier, user name and topic prefix of the device in the tests.
 pub const DEVICE: &str = "/r/REG/d/AHU-1";
+/// The same in the other registry, where it has the same password.
+pub const ALTERNATE: &str = "/r/ALT/d/AHU-1";
 /// Its password.
 pub const DEVICE_PASSWORD: &str = "1f2e3d4c";
 /// The user name of whoever may do everything.

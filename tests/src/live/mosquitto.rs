@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::broker::Plan;
 use super::cloud::Cloud;
-use super::{CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
+use super::{ALTERNATE, CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
 
 /// A port somebody else took meanwhile is exchanged for another so often.
 const ATTEMPTS: usize = 5;
@@ -138,7 +138,8 @@ fn config(folder: &Path, plan: &Plan, address: SocketAddr, tls: Option<SocketAdd
 fn write_accounts(folder: &Path, text: &mut String) -> io::Result<()> {
     let (passwords, access) = (folder.join("passwords"), folder.join("access"));
     fs::write(&passwords, "")?;
-    for (name, password) in [(DEVICE, DEVICE_PASSWORD), (CLOUD, CLOUD_PASSWORD)] {
+    for (name, password) in [(DEVICE, DEVICE_PASSWORD), (ALTERNATE, DEVICE_PASSWORD), (CLOUD, CLOUD_PASSWORD)]
+    {
         let mut command = Command::new("mosquitto_passwd");
         done(command.arg("-b").arg(&passwords).args([name, password]))?;
     }
