@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::json;
 use udmi_proto::{Command, Event, Json};
+use udmi_tests::data_url;
 use udmi_tests::model::Model;
-use udmi_tests::world::{Cut, Setup, World, merge};
+use udmi_tests::world::{Cut, Setup, Source, World, merge};
 
 fn setup() -> Setup {
     let mut setup = Model::air_handler().setup();
@@ -96,4 +97,46 @@ fn a_merge_patch_adds_replaces_and_removes() {
     let mut config = json!({ "a": { "b": 1, "c": 2 }, "d": [1] });
     merge(&mut config, &json!({ "a": { "b": null, "e": {} }, "d": 3 }));
     assert_eq!(config, json!({ "a": { "c": 2, "e": {} }, "d": 3 }));
+}
+
+/// The status of a blob that is fetched from there.
+fn fetched(source: Source, limit: u64) -> serde_json::Value {
+    let mut setup = setup();
+    setup.settings.options.blob_limit = limit;
+    let mut world = World::new(setup);
+    let mut config = Model::air_handler().config();
+    config["blobset"]["blobs"]["system"] = json!({
+        "phase": "final", "url": "http://updates/module", "generation": "2026-03-01T10:00:00Z",
+        "sha256": data_url::sha256(&source.content)
+    });
+    world.staging.sources.insert("http://updates/module".into(), source);
+    world.publish_config(&config);
+    world.advance(30_000);
+    assert_eq!(world.staging.unreleased(), 0, "every staged file is released");
+    world.cloud.state_at("/blobset/blobs/system").cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_source_may_be_slow_change_fail_or_be_too_large() {
+    let module = r#"{"version":"v2","ballast":"0123456789"}"#;
+    let source = || Source { piece: 5, ..Source::new(module) };
+    for good in [
+        source(),
+        Source { pace_ms: 500, ..source() },
+        Source { changes_at: Some(20), ..source() },
+        Source { tells_size: false, ..source() },
+    ] {
+        let blob = fetched(good, 1000);
+        assert_eq!((&blob["phase"], blob.get("status")), (&json!("final"), None));
+    }
+    let error = device_link::FetchError::Status(404);
+    for (bad, limit, expected) in [
+        (Source { fails_at: Some((10, error)), ..source() }, 1000, "404"),
+        (source(), 20, "larger than allowed"),
+        (Source { tells_size: false, ..source() }, 20, "larger than allowed"),
+    ] {
+        let blob = fetched(bad, limit);
+        assert_eq!(blob["status"]["category"], "blobset.blob.fetch", "{blob}");
+        assert!(blob["status"]["message"].as_str().unwrap().contains(expected), "{blob}");
+    }
 }

@@ -14,18 +14,13 @@ use udmi_tests::upstream;
 const NOBODY: &str = "/r/BOGUS_REGISTRY/d/AHU-1";
 
 #[test]
-fn a_device_on_threads_follows_orders_with_our_broker() {
-    follow(Kind::Embedded, Runtime::Threads);
+fn a_bare_device_follows_orders_with_our_broker() {
+    follow(Kind::Embedded, Runtime::Bare);
 }
 
 #[test]
 fn a_device_on_threads_follows_orders_with_mosquitto() {
     follow(Kind::Mosquitto, Runtime::Threads);
-}
-
-#[test]
-fn a_bare_device_follows_orders_with_mosquitto() {
-    follow(Kind::Mosquitto, Runtime::Bare);
 }
 
 fn follow(kind: Kind, runtime: Runtime) {
