@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use udmi_proto::model::common::Timestamp;
 use udmi_proto::{Closed, Command, Event, Json, Level, Options, Source, Value as PointValue};
+use udmi_tests::data_url;
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Opens, Setup, World};
 
@@ -12,7 +13,7 @@ pub(crate) const POINTS: [&str; 5] =
     ["duct_pressure_setpoint", "filter_alarm", "filter_pressure", "supply_temperature", "stranger"];
 
 /// Blocks a config may have besides those of system and points, one of them unknown.
-const BLOCKS: [&str; 5] = ["localnet", "discovery", "gateway", "blobset", "unheard_of"];
+const BLOCKS: [&str; 6] = ["localnet", "discovery", "gateway", "blobset", "update", "unheard_of"];
 /// Modes a config may ask for; `active` twice, since little happens to a device that never is.
 const MODES: [Option<&str>; 6] =
     [None, Some("initial"), Some("active"), Some("active"), Some("restart"), Some("updating")];
@@ -88,13 +89,16 @@ impl Config {
         if let Some(mode) = self.mode {
             config["system"]["operation"]["mode"] = json!(mode);
         }
-        for block in &self.blocks {
+        for block in self.blocks.iter().filter(|block| **block != "update") {
             config[block] = match *block {
                 "localnet" => json!({ "families": { "ipv4": {}, "ether": {} } }),
                 "blobset" => json!({ "blobs": {} }),
                 "discovery" => json!({ "families": {} }),
                 _ => json!({}),
             };
+        }
+        if self.blocks.contains(&"update") {
+            config["blobset"]["blobs"]["system"] = update(self.rate);
         }
         if let Some(points) = &self.points {
             config["pointset"] = json!({ "sample_rate_sec": self.rate, "points": {} });
@@ -121,6 +125,16 @@ impl Config {
         }
         config
     }
+}
+
+/// One of two updates, one of which fails; the generation is its own.
+fn update(number: i64) -> Value {
+    let module = if number == 10 { "no module" } else { r#"{"version":"v2"}"# };
+    let generation = Timestamp::from_millis_whole_seconds(1_772_359_200_000 + number * 1000);
+    json!({
+        "phase": "final", "url": data_url::encode(module.as_bytes()),
+        "sha256": data_url::sha256(module.as_bytes()), "generation": generation.as_str()
+    })
 }
 
 fn reference(point: &str, wrong: bool) -> Value {
@@ -288,7 +302,7 @@ prop_compose! {
         etag in prop::sample::select(vec![None, None, None, Some(""), Some("0123")]),
         expiry in prop::sample::select(vec![None, None, None, Some(-5i64), Some(0), Some(3), Some(60)]),
         increment in prop::sample::select(vec![None, None, Some(0.0), Some(0.5)]),
-        blocks in prop::sample::subsequence(BLOCKS.to_vec(), 0..5),
+        blocks in prop::sample::subsequence(BLOCKS.to_vec(), 0..6),
         seconds_back in prop::sample::select(vec![0i64, 0, 0, 3600]),
     ) -> Config {
         Config { level, metrics, mode, rate, limit, points, etag, expiry, increment, blocks, seconds_back }
@@ -361,7 +375,7 @@ pub(crate) fn options() -> impl Strategy<Value = Options> {
 /// The same world around a device with other options.
 pub(crate) fn setup_with(seed: u64, options: Options) -> Setup {
     let mut setup = setup(seed);
-    setup.settings.options = options;
+    setup.settings.options = Options { blobs: setup.settings.options.blobs, ..options };
     setup
 }
 
