@@ -167,6 +167,8 @@ impl Client {
             .user_agent(concat!("udmi/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .input_buffer_size(CHUNK_BYTES)
+            // One that the server is about to close would cost a try.
+            .max_idle_connections(0)
             .max_response_header_size(HEAD_BYTES_MAX)
             .timeout_connect(Some(policy.connect_timeout))
             .timeout_resolve(Some(policy.connect_timeout))
