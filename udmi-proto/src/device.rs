@@ -19,13 +19,14 @@ use device_link::{
 
 use crate::blobset::{self, Blobset};
 use crate::config::{self as reading, Block, Envelope};
+use crate::json::Json;
 use crate::latch::StateLatch;
 use crate::logs::Logs;
 use crate::model::category::{Category, Level};
 use crate::model::config as model;
 use crate::persisted::ASIDE;
 use crate::pointset::Pointset;
-use crate::port::{Json, Lifecycle, Notice, Outcome};
+use crate::port::{Lifecycle, Notice, Outcome};
 use crate::presence::{DiscoveryReport, Localnet, Presence};
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::Settings;

@@ -43,6 +43,7 @@ mod blobset;
 mod config;
 mod credentials;
 mod device;
+mod json;
 mod latch;
 mod logs;
 pub mod model;
@@ -62,12 +63,10 @@ pub use device_link::{
     Instant, Key, Limits, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest, StoreId,
     Stored, Transport, UtcMillis, WakeReason,
 };
+pub use json::{Json, JsonError};
 pub use model::category::{Category, Level};
 pub use model::value::Value;
-pub use port::{
-    BlobOutcome, Command, Hook, Json, JsonError, Lifecycle, NewKey, Notice, Outcome, Reading, Wanted,
-    exit_code,
-};
+pub use port::{BlobOutcome, Command, Hook, Lifecycle, NewKey, Notice, Outcome, Reading, Wanted, exit_code};
 pub use scope::DeviceTimer;
 pub use settings::{
     Credentials, Identity, Options, PointModel, Settings, SettingsError, Source, TokenSettings, ValueKind,

@@ -6,9 +6,10 @@ use alloc::string::String;
 use device_link::Cx;
 use serde_json::value::RawValue;
 
+use crate::json::Json;
 use crate::model::category::Category;
 use crate::model::common::VERSION;
-use crate::port::{Command, Json, Lifecycle, Notice};
+use crate::port::{Command, Lifecycle, Notice};
 use crate::presence::is_name;
 use crate::system::is_table_key;
 use crate::udmi::Udmi;

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use crate::json::Json;
 use crate::model::common::{ReservedBlob, Timestamp, VERSION};
-use crate::port::Json;
 use crate::presence::Empty;
 
 use super::DeviceCore;

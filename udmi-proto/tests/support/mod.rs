@@ -1,5 +1,5 @@
 //! A device on a virtual clock with a scripted broker: connect, deliver configs, answer hooks, let time
-//! pass, and look at what was published.
+//! pass, and look at what was published. One file, though a long one, since each test file takes it in by path.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::needless_pass_by_value, reason = "json!(..) reads better without a borrow")]
 

@@ -1,0 +1,82 @@
+//! JSON that is carried without being looked into.
+
+use alloc::borrow::ToOwned as _;
+use alloc::string::{String, ToString as _};
+use core::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A JSON object as text, carried without being looked into.
+#[derive(Clone)]
+pub struct Json(alloc::boxed::Box<RawValue>);
+
+impl Json {
+    /// Takes a JSON object.
+    ///
+    /// # Errors
+    /// [`JsonError`] if the text is no valid JSON or no object.
+    pub fn object(text: &str) -> Result<Self, JsonError> {
+        let raw: alloc::boxed::Box<RawValue> =
+            serde_json::from_str(text.trim()).map_err(|error| JsonError(error.to_string()))?;
+        if raw.get().starts_with('{') {
+            Ok(Self(raw))
+        } else {
+            Err(JsonError("expected a JSON object".into()))
+        }
+    }
+
+    pub(crate) fn from_raw(raw: &RawValue) -> Self {
+        Self(raw.to_owned())
+    }
+
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.0
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Serialize for Json {
+    /// As a text, so that it survives formats and buffers that know nothing of raw JSON.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let raw = RawValue::from_string(text).map_err(D::Error::custom)?;
+        Ok(Self(raw))
+    }
+}
+
+/// A text is no JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError(String);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for JsonError {}
