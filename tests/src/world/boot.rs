@@ -14,6 +14,16 @@ const BROKER_PACKET_BYTES: usize = 64 << 20;
 
 /// A broker with the access list of §1.5.
 pub(super) fn broker(setup: &Setup) -> Broker {
+    let limits = device_broker::Limits {
+        packet_bytes: BROKER_PACKET_BYTES,
+        queued_bytes: BROKER_PACKET_BYTES,
+        unsent_bytes: BROKER_PACKET_BYTES * 4,
+        ..device_broker::Limits::default()
+    };
+    Broker::new(limits, users(setup))
+}
+
+fn users(setup: &Setup) -> Users {
     let access = access(&setup.settings.topic_prefix, &setup.refused);
     let users = Users::default().with(CLOUD_USER, "", Access::all());
     let users = setup.registries.iter().fold(users, |users, registry| match &registry.password {
@@ -27,16 +37,9 @@ pub(super) fn broker(setup: &Setup) -> Broker {
         None => users.with_anonymous(access.clone()),
     };
     let accounts = setup.settings.credentials.iter().chain(&setup.accounts);
-    let users = accounts.fold(users, |users, account| {
+    accounts.fold(users, |users, account| {
         users.with(&account.username, account.password.expose(), access.clone())
-    });
-    let limits = device_broker::Limits {
-        packet_bytes: BROKER_PACKET_BYTES,
-        queued_bytes: BROKER_PACKET_BYTES,
-        unsent_bytes: BROKER_PACKET_BYTES * 4,
-        ..device_broker::Limits::default()
-    };
-    Broker::new(limits, users)
+    })
 }
 
 fn access(prefix: &str, refused: &[String]) -> Access {
@@ -82,6 +85,14 @@ impl World {
         for command in self.plant.first_values() {
             self.command(command);
         }
+    }
+
+    /// From the next connection on, the broker knows no account of that registry.
+    pub fn close_registry(&mut self, prefix: &str) {
+        for registry in self.setup.registries.iter_mut().filter(|registry| registry.prefix == prefix) {
+            registry.password = None;
+        }
+        self.broker.set_users(users(&self.setup));
     }
 
     /// The device's power fails and, after so many milliseconds, comes back.

@@ -226,6 +226,23 @@ proptest! {
     }
 
     #[test]
+    fn a_registry_that_is_closed_behind_a_device_is_left_for_the_one_before(
+        crashes in crashes(15_000), seed in any::<u64>(), store_ms in 1..3000u64, off_ms in 0..5000u64,
+    ) {
+        let mut world = redirected(setup(seed, store_ms), OTHER, &crashes);
+        world.close_registry(OTHER);
+        world.crash(off_ms);
+        world.advance(LONG_MS);
+        let states = world.watch.states().count();
+        let config = Model::air_handler().config();
+        world.publish_config(&config);
+        world.advance(10_000);
+        let answer = world.watch.states().nth(states).expect("the device answers where it was first");
+        prop_assert_eq!(answer.registry.as_str(), MAIN);
+        prop_assert!(world.is_linked());
+    }
+
+    #[test]
     fn an_update_ends_with_the_new_version_however_often_the_power_fails(
         crashes in crashes(8000), seed in any::<u64>(), store_ms in 1..2000u64,
         pace_ms in 1..300u64, plant_ms in 0..2000u64, tells_size in any::<bool>(),
