@@ -373,9 +373,10 @@ pub(crate) fn options() -> impl Strategy<Value = Options> {
 }
 
 /// The same world around a device with other options.
-pub(crate) fn setup_with(seed: u64, options: Options) -> Setup {
+pub(crate) fn setup_with(seed: u64, mut options: Options) -> Setup {
     let mut setup = setup(seed);
-    setup.settings.options = Options { blobs: setup.settings.options.blobs, ..options };
+    options.blobs = std::mem::take(&mut setup.settings.options.blobs);
+    setup.settings.options = options;
     setup
 }
 
