@@ -70,7 +70,7 @@ macro_rules! document {
                     formatter.write_str("an object")
                 }
 
-                #[allow(unused_mut)]
+                #[allow(unused_mut, reason = "a document without members changes nothing")]
                 fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                     let mut object = $name::default();
                     while let Some(name_read) = map.next_key::<Key>()? {
