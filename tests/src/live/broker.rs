@@ -7,7 +7,6 @@ use device_broker::{Access, Config, Server, Users};
 
 use super::certificates::Pki;
 use super::mosquitto::{self, Mosquitto};
-use super::terminator;
 use super::{ALTERNATE, CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
 use crate::upstream::LEFT_OUT;
 
@@ -85,7 +84,7 @@ impl Broker {
         let server = Server::start(Config { users: users.clone(), ..Config::default() })?;
         let address = server.address();
         let device_address = match &plan.pki {
-            Some(pki) => terminator::start(address, pki.server())?,
+            Some(pki) => pki.terminate(address)?,
             None => address,
         };
         Ok(Self { body: Body::Embedded { server: Some(server), address, users }, device_address })

@@ -1,5 +1,6 @@
 //! A certificate authority of one test, with a server and a device.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -14,6 +15,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use udmi_std::udmi_host::keys::PrivateKey;
 use udmi_std::udmi_host::tls::{Identity, Pem, TlsSettings, Trust};
+
+use super::terminator;
 
 /// The only name the server's certificate is for.
 pub const SERVER_NAME: &str = "localhost";
@@ -31,6 +34,10 @@ pub struct Pki {
     authority: String,
     server: Leaf,
     device: Leaf,
+    /// Certificates of clients that the server believes as well.
+    registered: Vec<String>,
+    /// Whether the server wants to see a certificate.
+    asks: bool,
 }
 
 impl Default for Pki {
@@ -55,7 +62,40 @@ impl Pki {
         let issuer = Issuer::new(params, key);
         let server = leaf(&issuer, SERVER_NAME, ExtendedKeyUsagePurpose::ServerAuth);
         let device = leaf(&issuer, "ahu-1", ExtendedKeyUsagePurpose::ClientAuth);
-        Self { authority, server, device }
+        Self { authority, server, device, registered: Vec::new(), asks: true }
+    }
+
+    /// The server also believes this certificate, in PEM, which its owner has signed itself.
+    #[must_use]
+    pub fn with_registered(mut self, certificate: &str) -> Self {
+        self.registered.push(certificate.to_owned());
+        self
+    }
+
+    /// The server asks nobody for a certificate.
+    #[must_use]
+    pub fn without_clients(mut self) -> Self {
+        self.asks = false;
+        self
+    }
+
+    /// Whether the server asks for certificates.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// The certificate of the authority, in PEM.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Listens with TLS, and passes the plaintext on to `target`. Ends with the process.
+    ///
+    /// # Errors
+    /// There is no port to be had.
+    pub fn terminate(&self, target: SocketAddr) -> io::Result<SocketAddr> {
+        terminator::start(target, self.server())
     }
 
     /// What a device needs that has its certificate.
@@ -84,14 +124,19 @@ impl Pki {
         self.write(folder, "device", &self.device)
     }
 
-    /// A server that demands a certificate of this authority.
-    pub(super) fn server(&self) -> Arc<ServerConfig> {
+    /// A server with its certificate, and its demands on clients.
+    fn server(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
-        roots.add(certificate(&self.authority)).expect("the authority is valid");
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .expect("there is a root");
+        for trusted in std::iter::once(&self.authority).chain(&self.registered) {
+            roots.add(certificate(trusted)).expect("the certificate is valid");
+        }
+        let verifier = if self.asks {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+            verifier.build().expect("there is a root")
+        } else {
+            WebPkiClientVerifier::no_client_auth()
+        };
         let key = PrivateKeyDer::from_pem_slice(self.server.key.as_bytes()).expect("a key was made");
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -104,7 +149,9 @@ impl Pki {
 
     /// As [`Self::write_device`], for the server.
     pub(super) fn write_server(&self, folder: &Path) -> io::Result<[PathBuf; 3]> {
-        self.write(folder, "server", &self.server)
+        let files = self.write(folder, "server", &self.server)?;
+        fs::write(&files[0], format!("{}{}", self.authority, self.registered.concat()))?;
+        Ok(files)
     }
 
     fn write(&self, folder: &Path, name: &str, leaf: &Leaf) -> io::Result<[PathBuf; 3]> {

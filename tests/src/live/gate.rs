@@ -35,7 +35,14 @@ impl Gate {
     /// # Errors
     /// There is no port to be had.
     pub fn open_to(target: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        Self::behind(TcpListener::bind(("127.0.0.1", 0))?, target)
+    }
+
+    /// An open gate where somebody has listened before.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn behind(listener: TcpListener, target: SocketAddr) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State { open: true, swallowed: None, passing: Vec::new() }));
         let gate = Self { address, state: state.clone() };
@@ -91,7 +98,7 @@ fn pass(socket: &TcpStream, target: SocketAddr, shared: &Arc<Mutex<State>>) -> i
     Ok(())
 }
 
-fn copy(mut from: &TcpStream, mut to: &TcpStream, vanishes: impl Fn() -> bool) {
+pub(super) fn copy(mut from: &TcpStream, mut to: &TcpStream, vanishes: impl Fn() -> bool) {
     let (mut buffer, mut vanishing) = (vec![0; 16 << 10], false);
     while let Ok(count) = from.read(&mut buffer)
         && count > 0

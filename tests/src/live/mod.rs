@@ -7,6 +7,7 @@ pub mod broker;
 pub mod certificates;
 pub mod cloud;
 pub mod device;
+pub mod door;
 pub mod gate;
 mod mosquitto;
 pub mod restarts;

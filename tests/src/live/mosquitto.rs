@@ -129,7 +129,7 @@ fn config(folder: &Path, plan: &Plan, address: SocketAddr, tls: Option<SocketAdd
         let [authority, certificate, key] = pki.write_server(folder)?.map(|path| path.display().to_string());
         let _ =
             writeln!(text, "listener {} 127.0.0.1\ncafile {authority}\ncertfile {certificate}", tls.port());
-        let _ = writeln!(text, "keyfile {key}\nrequire_certificate true");
+        let _ = writeln!(text, "keyfile {key}\nrequire_certificate {}", pki.asks());
     }
     Ok(text)
 }

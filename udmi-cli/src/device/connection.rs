@@ -2,7 +2,7 @@
 
 use device_link::{Endpoint, Transport};
 use udmi_host::key_store::DeviceKeys;
-use udmi_host::site::{Connection, Device, ProjectSpec, SiteModel, TlsFiles, settings};
+use udmi_host::site::{Connection, Device, ProjectSpec, Proof, SiteModel, TlsFiles, settings};
 use udmi_host::tls::{TlsConfig, TlsSettings, Trust};
 use udmi_proto::Settings;
 
@@ -42,8 +42,8 @@ pub(super) fn plan(
     };
     if let (None, Some(registry)) = (&arguments.endpoint, &arguments.registry) {
         let local = site.local_connection(device, Some(registry), &connection.host, connection.port);
-        connection =
-            Connection { client_id: local.client_id, topic_prefix: local.topic_prefix, ..connection };
+        rename(&mut connection, &local.client_id);
+        connection.topic_prefix = local.topic_prefix;
     }
     apply_flags(&mut connection, arguments)?;
     authentication::apply(&mut connection, arguments, device, keys.as_ref())?;
@@ -76,7 +76,8 @@ fn to_endpoint(endpoint: &Endpoint, arguments: &Arguments, site: &SiteModel, dev
     }
     let own = site.endpoint(device, &ProjectSpec::default()).ok().map(Connection::from);
     match own {
-        Some(own) => {
+        Some(mut own) => {
+            rename(&mut own, &connection.client_id);
             connection.tls = Some(own.tls.unwrap_or_default());
             connection.proof = own.proof;
             connection.config_sync_sec = own.config_sync_sec;
@@ -86,9 +87,19 @@ fn to_endpoint(endpoint: &Endpoint, arguments: &Arguments, site: &SiteModel, dev
     connection
 }
 
+/// Takes another client id. A user name that is the client id, as local brokers want it (§1.5), goes along.
+fn rename(connection: &mut Connection, client_id: &str) {
+    if let Proof::Password(username, _) = &mut connection.proof
+        && *username == connection.client_id
+    {
+        client_id.clone_into(username);
+    }
+    client_id.clone_into(&mut connection.client_id);
+}
+
 fn apply_flags(connection: &mut Connection, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(client_id) = &arguments.client_id {
-        connection.client_id.clone_from(client_id);
+        rename(connection, client_id);
     }
     if let Some(prefix) = &arguments.topic_prefix {
         connection.topic_prefix.clone_from(prefix);
@@ -213,6 +224,21 @@ mod tests {
         assert_eq!(credentials.username, "/r/ZZ-DEM-SITE1/d/AHU-1");
         assert_eq!(credentials.password.expose().len(), 8);
         assert_eq!(planned(&["--make-keys"]).unwrap().credentials.unwrap().username, credentials.username);
+    }
+
+    /// §1.5: local brokers want the client id as user name.
+    #[test]
+    fn regression_the_user_name_of_a_keys_password_goes_with_the_client_id() {
+        let named = |flags: &[&str]| {
+            let settings = planned(&[&["--make-keys"], flags].concat()).unwrap();
+            (settings.credentials.unwrap().username, settings.client_id)
+        };
+        let other = ["--endpoint", "mqtts://h", "--registry", "REG"];
+        for (flags, wanted) in
+            [(&other[..], "/r/REG/d/AHU-1"), (&other[2..], "/r/REG/d/AHU-1"), (&["--client-id", "me"], "me")]
+        {
+            assert_eq!(named(flags), (wanted.to_owned(), wanted.to_owned()), "{flags:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 pub(crate) mod place;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -32,6 +32,10 @@ impl Bench {
         let (tap, notes) = sync_channel(100_000);
         let server = Server::start(Config { tap: Some(tap), users, ..Config::default() }).unwrap();
         Self { server, notes }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     pub(crate) fn url(&self) -> String {

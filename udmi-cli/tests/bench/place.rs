@@ -26,10 +26,19 @@ impl Place {
         self.0.path()
     }
 
+    /// The folder of the device's keys.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.site().join("devices/AHU-1")
+    }
+
     pub(crate) fn device(&self, bench: &Bench, arguments: &[&str]) -> Running {
+        self.device_at(&bench.url(), arguments)
+    }
+
+    pub(crate) fn device_at(&self, url: &str, arguments: &[&str]) -> Running {
         let mut command = udmi();
         command.arg("device").arg("--site").arg(self.site());
-        command.args(["--device", "AHU-1", "--endpoint", &bench.url(), "--registry", "REG", "--seed", "1"]);
+        command.args(["--device", "AHU-1", "--endpoint", url, "--registry", "REG", "--seed", "1"]);
         command.arg("--state-dir").arg(self.folder().join("state"));
         command.args(["-q", "--until-input-ends"]).args(arguments);
         Running(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
