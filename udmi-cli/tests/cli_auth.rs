@@ -6,7 +6,7 @@ mod tokens;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use bench::place::Place;
@@ -44,7 +44,7 @@ fn secure(address: SocketAddr) -> String {
     format!("mqtts://localhost:{}", address.port())
 }
 
-fn text(path: PathBuf) -> String {
+fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
@@ -55,7 +55,7 @@ fn a_user_name_with_its_password_lets_a_device_in() {
         let place = Place::new();
         let password = place.folder().join("password");
         fs::write(&password, DEVICE_PASSWORD).unwrap();
-        let account = ["--username", DEVICE, "--password-file", &text(password)];
+        let account = ["--username", DEVICE, "--password-file", &text(&password)];
         let url = format!("mqtt://{}", broker.device_address());
         let _device = place.device_at(&url, &[&["--auth", "basic"], &account[..]].concat());
         is_let_in(&broker, Some((CLOUD, CLOUD_PASSWORD)));
@@ -79,7 +79,7 @@ fn a_certificate_that_is_there_lets_a_device_in() {
     for kind in kinds("--auth mtls") {
         let (place, pki) = (Place::new(), Pki::new());
         let broker = Broker::start(kind, &Plan { pki: Some(pki.clone()), ..Plan::default() }).unwrap();
-        let [ca, certificate, key] = pki.write_device(place.folder()).unwrap().map(text);
+        let [ca, certificate, key] = pki.write_device(place.folder()).unwrap().map(|file| text(&file));
         let files = ["--ca", &ca, "--cert", &certificate, "--key", &key];
         let url = secure(broker.device_address());
         let _device = place.device_at(&url, &[&["--auth", "mtls"], &files[..]].concat());
@@ -92,7 +92,7 @@ fn a_certificate_that_is_there_lets_a_device_in() {
 fn a_certificate_of_its_own_making_lets_a_device_in_once_it_is_registered() {
     for kind in kinds("--auth mtls --make-keys") {
         let (place, pki) = (Place::new(), Pki::new());
-        let [ca, ..] = pki.write_device(place.folder()).unwrap().map(text);
+        let [ca, ..] = pki.write_device(place.folder()).unwrap().map(|file| text(&file));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = secure(listener.local_addr().unwrap());
         let _device = place.device_at(&url, &["--auth", "mtls", "--make-keys", "--ca", &ca]);
@@ -106,7 +106,7 @@ fn a_certificate_of_its_own_making_lets_a_device_in_once_it_is_registered() {
 
 /// Makes a key in the site, as its owner would.
 fn generate(place: &Place, kind: &str) -> PrivateKey {
-    let site = text(place.site());
+    let site = text(&place.site());
     let output = run(&["keys", "generate", "-q", "--site", &site, "--device", "AHU-1", "--kind", kind]);
     assert!(output.status.success(), "{}", stderr(&output));
     PrivateKey::load(&place.keys().join(format!("{kind}_private.pkcs8")), None).unwrap()

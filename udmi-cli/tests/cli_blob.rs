@@ -3,8 +3,9 @@
 mod bench;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Output;
+use std::thread;
 
 use bench::place::{Place, Running, Working};
 use bench::{Bench, Speaker, config, ndjson, stderr, stdout};
@@ -160,6 +161,52 @@ fn what_cannot_be_fetched_is_told() {
     let output = ordering(&bench, &bogus);
     assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
     assert_eq!(ndjson(&output).pop().unwrap()["status"]["category"], "blobset.blob.fetch");
+}
+
+/// Serves one content under one path by HTTP, and nothing else; ends with the process.
+fn serve(path: &'static str, content: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let (mut request, mut buffer) = (String::new(), [0; 1024]);
+            while !request.contains("\r\n\r\n") {
+                match socket.read(&mut buffer) {
+                    Ok(count) if count > 0 => request.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                    Ok(_) | Err(_) => break,
+                }
+            }
+            let found = request.starts_with(&format!("GET {path} "));
+            let (code, body) = if found { ("200 OK", content) } else { ("404 Not Found", "") };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {code}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = socket.write_all((head + body).as_bytes()); // whoever is gone has what it wanted
+        }
+    });
+    url
+}
+
+#[test]
+fn software_comes_from_a_server_of_files_if_it_is_there_and_as_it_was_ordered() {
+    const UPDATE: &str = r#"{ "version": "v3" }"#;
+    let (bench, place, server) = (Bench::start(), Place::new(), serve("/update.json", UPDATE));
+    let _device = at_work(&bench, &place, &["--restart", "exec"]);
+    let order =
+        |path: &str, hash: &str| ordering(&bench, &["--url", &format!("{server}{path}"), "--sha256", hash]);
+    let hash = udmi_tests::data_url::sha256(UPDATE.as_bytes());
+    for (path, hash, category) in [
+        ("/update.json", "0".repeat(64), "blobset.blob.parse"),
+        ("/elsewhere.json", hash.clone(), "blobset.blob.fetch"),
+    ] {
+        let output = order(path, &hash);
+        assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+        let status = ndjson(&output).pop().unwrap()["status"].clone();
+        assert_eq!((&status["level"], &status["category"]), (&json!(500), &json!(category)), "{status}");
+    }
+    let output = order("/update.json", &hash);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(ndjson(&output).pop().unwrap(), json!({ "final": "system", "version": "v3" }));
+    while bench.message("state")["system"]["operation"]["restart_count"] != 2 {}
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 mod bench;
 
+use std::path::Path;
+use std::process::Output;
+
 use bench::place::{Place, Running, Working};
 use bench::{Bench, Speaker, config, ndjson, run, stderr, stdout, write};
 use serde_json::{Value, json};
+use udmi_tests::live::certificates::Pki;
 
 const BLOB: &str = "_iot_endpoint_config";
 
@@ -63,12 +67,106 @@ fn a_device_is_followed_from_one_broker_to_the_other() {
 
 /// A device with a config in force.
 fn at_work(bench: &Bench, place: &Place) -> Running {
+    at_work_at(bench, place, &bench.url(), &[])
+}
+
+fn at_work_at(bench: &Bench, place: &Place, url: &str, arguments: &[&str]) -> Running {
     let mut config = config();
     config["system"]["operation"] = json!({ "mode": "active" });
     bench.configure(&config);
-    let device = place.device(bench, &[]);
+    let device = place.device_at(url, arguments);
     bench.message("state");
     device
+}
+
+/// A broker behind TLS with an authority of its own, which wants the certificate of a device's key.
+struct Secured {
+    bench: Bench,
+    pki: Pki,
+    url: String,
+}
+
+impl Secured {
+    fn start(place: &Place) -> Self {
+        let certificate = std::fs::read_to_string(place.keys().join("ec_private.crt")).unwrap();
+        let (bench, pki) = (Bench::start(), Pki::new().with_registered(&certificate));
+        let address = pki.terminate(bench.address()).unwrap();
+        let url = format!("mqtts://localhost:{}", address.port());
+        Self { bench, pki, url }
+    }
+}
+
+/// A site whose device has keys.
+fn with_keys() -> Place {
+    let place = Place::new();
+    let site = place.site();
+    let output = run(&[
+        "keys",
+        "generate",
+        "-q",
+        "--site",
+        site.to_str().unwrap(),
+        "--device",
+        "AHU-1",
+        "--kind",
+        "ec",
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    place
+}
+
+/// Orders the device to `to`, with its own keys to follow it and these authorities.
+fn ordered_to(from: &str, to: &Secured, place: &Place, authorities: &Path) -> Output {
+    let mut command = bench::udmi();
+    command.args(["endpoint", "--endpoint", from, "--registry", "REG", "--device", "AHU-1", "--json"]);
+    command.args(["--to", &to.url, "--to-registry", "ALT", "--mirror"]).arg("--ca").arg(authorities);
+    command.arg("--cert").arg(place.keys().join("ec_private.crt"));
+    command.arg("--key").arg(place.keys().join("ec_private.pem")).output().unwrap()
+}
+
+#[test]
+fn a_device_moves_from_a_plain_broker_to_one_behind_tls() {
+    let (one, place) = (Bench::start(), with_keys());
+    let other = Secured::start(&place);
+    let authority = place.site().join("reflector/ca.crt");
+    std::fs::create_dir(authority.parent().unwrap()).unwrap();
+    std::fs::write(&authority, other.pki.authority()).unwrap();
+    let _device = at_work(&one, &place);
+    let output = ordered_to(&one.url(), &other, &place, &authority);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(other.bench.message_in("ALT", "state")["blobset"]["blobs"][BLOB]["phase"], "final");
+}
+
+#[test]
+fn a_device_moves_between_brokers_of_two_authorities_and_stays_there_over_a_restart() {
+    let place = with_keys();
+    let (one, other) = (Secured::start(&place), Secured::start(&place));
+    let authorities = place.folder().join("both.pem");
+    std::fs::write(&authorities, [one.pki.authority(), other.pki.authority()].concat()).unwrap();
+    let arguments = ["--auth", "mtls", "--ca", authorities.to_str().unwrap()];
+    let mut device = at_work_at(&one.bench, &place, &one.url, &arguments);
+    let output = ordered_to(&one.url, &other, &place, &authorities);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    device.end_input();
+    assert_eq!(device.exit_code(), Some(0));
+    let _device = place.device_at(&one.url, &arguments);
+    while other.bench.message_in("ALT", "state")["system"]["operation"]["restart_count"] != 2 {}
+}
+
+#[test]
+fn a_device_does_not_move_to_a_broker_whose_authority_it_does_not_trust() {
+    let place = with_keys();
+    let (one, other) = (Secured::start(&place), Secured::start(&place));
+    let (its_own, both) = (place.folder().join("one.pem"), place.folder().join("both.pem"));
+    std::fs::write(&its_own, one.pki.authority()).unwrap();
+    std::fs::write(&both, [one.pki.authority(), other.pki.authority()].concat()).unwrap();
+    let arguments = ["--auth", "mtls", "--ca", its_own.to_str().unwrap()];
+    let _device = at_work_at(&one.bench, &place, &one.url, &arguments);
+    let output = ordered_to(&one.url, &other, &place, &both);
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    let status = ndjson(&output).pop().unwrap()["status"].clone();
+    assert_eq!(status["category"], "blobset.blob.apply");
+    assert!(status["message"].as_str().unwrap().contains("issuer"), "{status}");
 }
 
 #[test]

@@ -29,6 +29,16 @@ impl Kind {
         }
         there
     }
+
+    /// Whether it can be started here with [`Plan::roles`]; if not, says so.
+    #[must_use]
+    pub fn has_roles_or_say(self, test: &str) -> bool {
+        let has = self == Self::Embedded || mosquitto::find_dynamic_security().is_some();
+        if !has {
+            eprintln!("{LEFT_OUT} {test}: mosquitto's plug-in for dynamic security is missing");
+        }
+        self.is_there_or_say(test) && has
+    }
 }
 
 /// Who may do what, and how.
@@ -38,6 +48,9 @@ pub struct Plan {
     pub accounts: bool,
     /// Whether a device's subscription to its commands is refused. Needs `accounts`.
     pub refuses_commands: bool,
+    /// Whether mosquitto keeps its accounts in its plug-in for dynamic security, each with a role and a client id
+    /// of its own, as UDMI's local broker does. Needs `accounts`.
+    pub roles: bool,
     /// The certificates, if devices are to use TLS.
     pub pki: Option<Pki>,
 }
@@ -45,7 +58,7 @@ pub struct Plan {
 impl Plan {
     /// mosquitto refuses subscriptions only with this plug-in.
     pub(super) fn has_dynamic_security(&self) -> bool {
-        self.refuses_commands
+        self.refuses_commands || self.roles
     }
 }
 

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod cloud;
 pub mod device;
 pub mod door;
+mod dynamic_security;
 pub mod gate;
 mod mosquitto;
 pub mod restarts;

@@ -10,13 +10,11 @@ use std::{env, fs, thread};
 use tempfile::TempDir;
 
 use super::broker::Plan;
-use super::cloud::Cloud;
+use super::dynamic_security;
 use super::{ALTERNATE, CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD};
 
 /// A port somebody else took meanwhile is exchanged for another so often.
 const ATTEMPTS: usize = 5;
-const ADMIN: &str = "admin";
-const ADMIN_PASSWORD: &str = "s3cret";
 const DYNAMIC_SECURITY: &str = "mosquitto_dynamic_security.so";
 
 /// mosquitto, running or killed. Keeps no message across a restart.
@@ -37,7 +35,7 @@ pub(super) fn find() -> Option<PathBuf> {
     folders.map(|folder| folder.join("mosquitto")).find(|program| program.is_file())
 }
 
-/// Finds the plug-in that refuses subscriptions, which access lists in a file do not.
+/// Finds the plug-in for accounts with roles, which refuses subscriptions; access lists in a file do not.
 pub(super) fn find_dynamic_security() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     folders
@@ -60,9 +58,6 @@ impl Mosquitto {
             )?;
             let mut broker = Self { program: program.clone(), folder, child: None, address, tls_address };
             match broker.run() {
-                Ok(()) if plan.has_dynamic_security() => {
-                    return add_dynamic_accounts(address).map(|()| broker);
-                }
                 Ok(()) => return Ok(broker),
                 Err(error) => problem = error,
             }
@@ -120,7 +115,7 @@ fn config(folder: &Path, plan: &Plan, address: SocketAddr, tls: Option<SocketAdd
         !plan.accounts
     );
     if plan.has_dynamic_security() {
-        write_dynamic_security(folder, &mut text)?;
+        write_dynamic_security(folder, plan, &mut text)?;
     } else if plan.accounts {
         write_accounts(folder, &mut text)?;
     }
@@ -150,35 +145,11 @@ fn write_accounts(folder: &Path, text: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-fn write_dynamic_security(folder: &Path, text: &mut String) -> io::Result<()> {
+fn write_dynamic_security(folder: &Path, plan: &Plan, text: &mut String) -> io::Result<()> {
     let plugin = find_dynamic_security().ok_or(io::ErrorKind::NotFound)?;
     let file = folder.join("dynamic-security.json");
-    let mut command = Command::new("mosquitto_ctrl");
-    done(command.args(["dynsec", "init"]).arg(&file).args([ADMIN, ADMIN_PASSWORD]))?;
+    fs::write(&file, dynamic_security::document(plan).to_string())?;
     let _ = writeln!(text, "plugin {}\nplugin_opt_config_file {}", plugin.display(), file.display());
-    Ok(())
-}
-
-/// The accounts as UDMI's own broker has them (§1.5), but that the device may not subscribe to commands.
-fn add_dynamic_accounts(address: SocketAddr) -> io::Result<()> {
-    let allow =
-        |kind: &str, topic: &str| serde_json::json!({ "acltype": kind, "topic": topic, "allow": true });
-    let device = |suffix: &str| format!("{DEVICE}/{suffix}");
-    let commands = serde_json::json!({ "commands": [
-        { "command": "createRole", "rolename": "cloud", "acls": [
-            allow("publishClientSend", "#"), allow("publishClientReceive", "#"), allow("subscribePattern", "#"),
-        ] },
-        { "command": "createClient", "username": CLOUD, "password": CLOUD_PASSWORD,
-          "roles": [{ "rolename": "cloud" }] },
-        { "command": "createRole", "rolename": "device", "acls": [
-            allow("publishClientSend", &device("events/#")), allow("publishClientSend", &device("state")),
-            allow("publishClientReceive", &device("config")), allow("subscribeLiteral", &device("config")),
-        ] },
-        { "command": "createClient", "username": DEVICE, "password": DEVICE_PASSWORD,
-          "roles": [{ "rolename": "device" }] },
-    ] });
-    let mut admin = Cloud::connect(address, ADMIN, Some((ADMIN, ADMIN_PASSWORD)), &[])?;
-    admin.publish("$CONTROL/dynamic-security/v1", commands.to_string(), false)?;
     Ok(())
 }
 

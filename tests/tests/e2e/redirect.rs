@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use udmi_proto::ExitReason;
+use udmi_proto::{ExitReason, Notice};
 use udmi_tests::data_url;
 use udmi_tests::live::broker::{Broker, Kind, Plan};
 use udmi_tests::live::cloud::Cloud;
@@ -15,19 +15,32 @@ const NOBODY: &str = "/r/BOGUS_REGISTRY/d/AHU-1";
 
 #[test]
 fn a_bare_device_follows_orders_with_our_broker() {
-    follow(Kind::Embedded, Runtime::Bare);
+    follow(Kind::Embedded, Runtime::Bare, false);
 }
 
 #[test]
 fn a_device_on_threads_follows_orders_with_mosquitto() {
-    follow(Kind::Mosquitto, Runtime::Threads);
+    follow(Kind::Mosquitto, Runtime::Threads, false);
 }
 
-fn follow(kind: Kind, runtime: Runtime) {
-    if !kind.is_there_or_say("redirects between registries") {
+/// §1.5: as UDMI's local broker has it.
+#[test]
+fn a_device_on_threads_follows_orders_with_mosquitto_and_a_role_for_each_client() {
+    follow(Kind::Mosquitto, Runtime::Threads, true);
+}
+
+/// §1.5.
+#[test]
+fn a_bare_device_follows_orders_with_mosquitto_and_a_role_for_each_client() {
+    follow(Kind::Mosquitto, Runtime::Bare, true);
+}
+
+fn follow(kind: Kind, runtime: Runtime, roles: bool) {
+    let test = "redirects between registries";
+    if !kind.is_there_or_say(test) || roles && !kind.has_roles_or_say(test) {
         return;
     }
-    let broker = Broker::start(kind, &Plan { accounts: true, ..Plan::default() }).unwrap();
+    let broker = Broker::start(kind, &Plan { accounts: true, roles, ..Plan::default() }).unwrap();
     let filters = [DEVICE, ALTERNATE].map(|registry| format!("{registry}/state"));
     let filters = filters.each_ref().map(String::as_str);
     let cloud = Cloud::connect(broker.plain_address(), "cloud", Some((CLOUD, CLOUD_PASSWORD)), &filters);
@@ -53,6 +66,8 @@ fn follow(kind: Kind, runtime: Runtime) {
     tester.state(DEVICE, |state| {
         state["system"]["last_config"] == timestamp(4) && state.get("blobset").is_none()
     });
+    let refused = |notice: &Notice| matches!(notice, Notice::SubscriptionRefused { .. });
+    assert!(!device.notices().any(|notice| refused(&notice)), "a subscription was refused");
     assert_eq!(device.stop(), ExitReason::Shutdown);
     tester.nothing_more_from(ALTERNATE);
 }

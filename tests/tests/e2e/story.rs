@@ -58,7 +58,7 @@ fn a_bare_device_lives_with_mosquitto_over_tls() {
 fn a_refused_subscription_to_commands_changes_nothing() {
     for kind in [Kind::Embedded, Kind::Mosquitto] {
         for runtime in [Runtime::Threads, Runtime::Bare] {
-            let plan = Plan { accounts: true, refuses_commands: true, pki: None };
+            let plan = Plan { accounts: true, refuses_commands: true, ..Plan::default() };
             let broker = match Broker::start(kind, &plan) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     eprintln!("{LEFT_OUT} {kind:?} with refused commands: it or its plug-in is missing");
@@ -93,7 +93,7 @@ fn live(kind: Kind, runtime: Runtime, way: Way) {
     }
     let pki = (way == Way::Tls).then(Pki::new);
     let mut broker =
-        Broker::start(kind, &Plan { accounts: true, refuses_commands: false, pki: pki.clone() }).unwrap();
+        Broker::start(kind, &Plan { accounts: true, pki: pki.clone(), ..Plan::default() }).unwrap();
     let gate = Gate::open_to(broker.device_address()).unwrap();
     let mut plan = match &pki {
         None => device::Plan::plain(gate.address()),

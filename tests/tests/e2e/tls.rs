@@ -21,8 +21,7 @@ fn refusals(kind: Kind) {
         return;
     }
     let (pki, stranger) = (Pki::new(), Pki::new());
-    let broker =
-        Broker::start(kind, &Plan { accounts: true, refuses_commands: false, pki: Some(pki.clone()) });
+    let broker = Broker::start(kind, &Plan { accounts: true, pki: Some(pki.clone()), ..Plan::default() });
     let broker = broker.unwrap();
     for runtime in [Runtime::Threads, Runtime::Bare] {
         let refusal = |host: &str, tls: TlsSettings| {

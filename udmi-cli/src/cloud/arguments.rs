@@ -52,7 +52,17 @@ pub(crate) struct ReachArguments {
 impl ReachArguments {
     /// Reads the files that are named.
     pub(crate) fn reach(self, command: &str, device: Option<&str>) -> Result<Reach, Failure> {
-        let tls = self.tls()?;
+        self.reach_with(command, device, None)
+    }
+
+    /// As [`Self::reach`], where trust and certificate may be of use at another broker alone.
+    pub(crate) fn reach_with(
+        self,
+        command: &str,
+        device: Option<&str>,
+        other: Option<Transport>,
+    ) -> Result<Reach, Failure> {
+        let tls = self.tls(other)?;
         let password = self.password()?;
         let registry = match (&self.registry, &self.topic_prefix) {
             (Some(registry), _) => Registry::named(registry),
@@ -76,8 +86,8 @@ impl ReachArguments {
         Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 
-    fn tls(&self) -> Result<Option<TlsConfig>, Failure> {
-        if self.endpoint.transport == Transport::Tcp {
+    fn tls(&self, other: Option<Transport>) -> Result<Option<TlsConfig>, Failure> {
+        if self.endpoint.transport == Transport::Tcp && other != Some(Transport::Tls) {
             return match self.ca.is_some() || self.cert.is_some() {
                 true => Err(Failure::usage("certificates are of use with mqtts:// only")),
                 false => Ok(None),

@@ -83,6 +83,11 @@ impl Target {
         Ok(Self { document, endpoint, registry })
     }
 
+    /// The broker it goes to, if that can be known.
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
     /// How the cloud hears the device there: with what leads to the first broker. None if the device stays
     /// where it is heard already, or if it cannot be known where it goes.
     pub(super) fn reach(&self, first: &Reach) -> Option<Reach> {

@@ -82,21 +82,21 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let device = arguments.device.as_str();
     let patience = (!arguments.no_wait).then(|| Duration::from_secs(arguments.timeout));
-    let wanted = match (arguments.to, &arguments.file) {
-        (Some(endpoint), _) => Some(Wanted {
-            endpoint,
-            registry: arguments.to_registry,
-            client_id: arguments.to_client_id,
-            credentials: arguments.to_username.zip(arguments.to_password_file),
-        }),
-        (None, _) => None,
-    };
-    let reach = arguments.reach.reach("endpoint", Some(device))?;
+    let read = arguments.file.as_ref().map(|file| Target::read(file, device)).transpose()?;
+    let other = arguments.to.as_ref().or(read.as_ref().and_then(Target::endpoint));
+    let reach = arguments.reach.reach_with("endpoint", Some(device), other.map(|other| other.transport))?;
     let Registry::Prefix(prefix) = &reach.registry else { return Err(CloudError::Registry.into()) };
-    let target = match (wanted, &arguments.file) {
-        (Some(wanted), _) => Some(wanted.target(device, prefix)?),
-        (None, Some(file)) => Some(Target::read(file, device)?),
-        (None, None) => None,
+    let target = match arguments.to {
+        None => read,
+        Some(endpoint) => {
+            let wanted = Wanted {
+                endpoint,
+                registry: arguments.to_registry,
+                client_id: arguments.to_client_id,
+                credentials: arguments.to_username.zip(arguments.to_password_file),
+            };
+            Some(wanted.target(device, prefix)?)
+        }
     };
     let there = target.as_ref().and_then(|target| target.reach(&reach));
     let mut cloud = Cloud::connect(reach, CONNECT_PATIENCE)?;
