@@ -5,6 +5,7 @@ mod bench;
 use bench::place::Place;
 use bench::{Bench, Speaker, run, stderr, udmi};
 use serde_json::{Value, json};
+use udmi_tests::live::gate::Gate;
 
 fn config(mode: &str) -> Value {
     json!({
@@ -138,6 +139,46 @@ fn a_state_folder_has_one_device_at_a_time() {
     assert!(stderr(&output).contains("another device uses"), "{}", stderr(&output));
     device.signal("-TERM");
     assert_eq!(device.exit_code(), Some(0));
+}
+
+/// The last words of a run without a broker are the first of the next.
+fn last_words_are_kept(runtime: &str) {
+    let (bench, place) = (Bench::start(), Place::new());
+    bench.configure(&config("active"));
+    let gate = Gate::open_to(bench.address()).unwrap();
+    let url = format!("mqtt://{}", gate.address());
+    let arguments = ["--runtime", runtime, "--keep-outbox", "100000"];
+    let mut device = place.device_at(&url, &arguments);
+    state(&bench, |state| mode(state) == "active");
+    gate.shut();
+    device.end_input();
+    assert_eq!(device.exit_code(), Some(0));
+    gate.open();
+    let _again = place.device_at(&url, &arguments);
+    let said = |event: &Value, wanted: &str| {
+        let entries = event["logentries"].as_array().into_iter().flatten();
+        entries.filter_map(|entry| entry["message"].as_str()).any(|message| message.contains(wanted))
+    };
+    loop {
+        let event = bench.message("events/system");
+        assert!(
+            !said(&event, "restart count 2"),
+            "the new run is heard before the end of the old one: {event}"
+        );
+        if said(&event, "shutting down") {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_device_keeps_what_it_could_not_send_for_its_next_run() {
+    last_words_are_kept("std");
+}
+
+#[test]
+fn a_device_on_a_bare_socket_keeps_what_it_could_not_send_for_its_next_run() {
+    last_words_are_kept("bare");
 }
 
 #[test]

@@ -328,7 +328,7 @@ impl DeviceCore {
                 blocks.system.modes.announced(sc);
             }
             if blocks.system.modes.is_due() {
-                blocks.system.flush_logs(sc);
+                blocks.system.flush_last_logs(sc);
                 blocks.blobset.leave(sc);
                 blocks.system.modes.exit(sc);
             }

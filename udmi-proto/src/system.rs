@@ -193,9 +193,14 @@ impl System {
 
     /// Publishes waiting log entries, in as many messages as they need.
     pub(crate) fn flush_logs(&mut self, sc: &mut Scope<'_, '_>) {
-        if !sc.cx.is_up() {
-            return; // they wait in their own bounded queue
+        // Without a link they wait in their own bounded queue.
+        if sc.cx.is_up() {
+            self.flush_last_logs(sc);
         }
+    }
+
+    /// Publishes what waits even without a link: the run ends, and the link may keep it for the next.
+    pub(crate) fn flush_last_logs(&mut self, sc: &mut Scope<'_, '_>) {
         while !sc.logs.is_empty() {
             self.publish_event(sc, None);
         }

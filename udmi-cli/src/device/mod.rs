@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use device_link::{Endpoint, ExitReason};
+use device_link::{Endpoint, ExitReason, Limits};
 use udmi_host::site::{Device, DeviceClass, SiteModel};
 use udmi_proto::exit_code;
 
@@ -25,9 +25,9 @@ use lock::Lock;
 const AFTER_HELP: &str = "\
 The device's points come from the site model: numbers wander within baseline and tolerance, switches change
 rarely, and a value set by the cloud is shown as `updating` for --write-seconds before it is in force.
-What the device remembers (its restart count, where it was redirected to, the software it has) is kept in
---state-dir, which one device at a time uses. Its software is the blob `system`; see `udmi blob --help`. The
-cloud's command `rotate_key` makes it a new key.
+What the device remembers (its restart count, where it was redirected to, the software it has, what could not be
+sent if --keep-outbox wants it) is kept in --state-dir, which one device at a time uses. Its software is the blob
+`system`; see `udmi blob --help`. The cloud's command `rotate_key` makes it a new key.
 
 Examples:
   udmi device --site site --device AHU-1                      as the site model says
@@ -104,6 +104,10 @@ pub(crate) struct Arguments {
     /// Where the device remembers; without, a folder in the user's state folder or ./.udmi
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Keep so many bytes of messages that the broker has not acknowledged for the next run; they are written at the
+    /// end of a run, and once a minute in between
+    #[arg(long, default_value_t = 0, value_name = "BYTES", value_parser = kept_bytes)]
+    keep_outbox: usize,
     /// How it runs: std (blocking threads) or bare (one thread, one non-blocking socket)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     runtime: Runtime,
@@ -157,6 +161,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
         plan,
         pointset: device.metadata.pointset,
         write: Duration::from_secs_f64(arguments.write_seconds),
+        keep_outbox: arguments.keep_outbox,
         trace: arguments.trace,
         seed: arguments.seed,
         until_input_ends: arguments.until_input_ends,
@@ -231,6 +236,15 @@ fn state_folder(site: &SiteModel, device: &Device) -> PathBuf {
 fn folder_name(registry: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_~".contains(c) { c } else { '_' };
     registry.chars().map(safe).collect()
+}
+
+/// No more than waits in memory.
+fn kept_bytes(text: &str) -> Result<usize, String> {
+    let most = Limits::default().outbox_bytes;
+    match text.parse::<usize>() {
+        Ok(bytes) if bytes <= most => Ok(bytes),
+        Ok(_) | Err(_) => Err(format!("expected a number of bytes from 0 to {most}")),
+    }
 }
 
 fn write_seconds(text: &str) -> Result<f64, String> {

@@ -50,6 +50,8 @@ pub(super) struct Run {
     pub(super) pointset: Option<Pointset>,
     pub(super) write: Duration,
     pub(super) store: PathBuf,
+    /// Bytes of unacknowledged messages that outlive the run.
+    pub(super) keep_outbox: usize,
     pub(super) trace: Option<PathBuf>,
     pub(super) seed: Option<u64>,
     pub(super) until_input_ends: bool,
@@ -146,6 +148,7 @@ impl Run {
         driver.store = Box::new(store);
         secure(&mut driver, tls, keys)?;
         driver.fetcher = Some(Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?);
+        driver.limits.outbox_kept_bytes = self.keep_outbox;
         driver.seed = seed;
         driver.trace = trace;
         Ok(driver)
