@@ -49,6 +49,8 @@ const CORRECTION: i64 = 60_000;
 #[derive(Debug)]
 pub(crate) struct DeviceCore {
     topics: Topics,
+    /// At which configs are subscribed to.
+    config_qos: Qos,
     slot: Slot,
     latch: StateLatch,
     logs: Logs,
@@ -79,6 +81,7 @@ impl DeviceCore {
         let options = &settings.options;
         Self {
             topics,
+            config_qos: Qos::AtLeastOnce,
             slot,
             latch: StateLatch::new(options.state_interval()),
             logs: Logs::new(),
@@ -138,7 +141,7 @@ impl DeviceCore {
             // Nothing much is pending at birth, so there is room.
             let _ = cx.store(&key, Some(start.to_bytes()));
         }
-        cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
+        self.subscribe_config(cx);
         let text = format!("started, restart count {}", start.restart_count);
         self.log(cx, Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
     }
@@ -163,6 +166,10 @@ impl DeviceCore {
         text: impl Into<String>,
     ) {
         self.with(cx, |_, sc| sc.log(category, level, text));
+    }
+
+    fn subscribe_config(&self, cx: &mut Cx<'_, Udmi>) {
+        cx.subscribe(&self.topics.config, self.config_qos, Tag::Config);
     }
 
     pub(crate) fn subscribe_commands(&mut self, cx: &mut Cx<'_, Udmi>) {

@@ -267,6 +267,9 @@ pub enum Source {
 pub struct Options {
     /// Seconds to wait for the first config after a connect; 0 means 10, negative does not wait (§1.9).
     pub config_sync_seconds: i64,
+    /// Subscribe to configs at QoS 0, so that no broker knows that one has arrived; a fault for testing, off by
+    /// default (§1.1, `noConfigAck` in §1.11).
+    pub no_config_ack: bool,
     /// Least milliseconds between two states; 2000 by default, never under 1000 (§7.2).
     pub state_interval_ms: u64,
     /// Least milliseconds a write shows as `updating`, counted from when it was begun: what the application answers
@@ -301,6 +304,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             config_sync_seconds: 0,
+            no_config_ack: false,
             state_interval_ms: 2000,
             minimum_updating_ms: 0,
             suppress_state: false,

@@ -56,6 +56,8 @@ impl Udmi {
         self.own.hold_states(self.redirect.holds_states());
         let connection = self.redirect.connection();
         self.own.wait_for_config(connection.config_sync_seconds);
+        let acknowledged = if connection.no_config_ack { Qos::AtMostOnce } else { Qos::AtLeastOnce };
+        self.own.use_config_qos(cx, acknowledged);
         if self.own.topic_prefix() == connection.topic_prefix {
             return;
         }

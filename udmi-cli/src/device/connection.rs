@@ -81,6 +81,7 @@ fn to_endpoint(endpoint: &Endpoint, arguments: &Arguments, site: &SiteModel, dev
             connection.tls = Some(own.tls.unwrap_or_default());
             connection.proof = own.proof;
             connection.config_sync_sec = own.config_sync_sec;
+            connection.no_config_ack = own.no_config_ack;
         }
         None => connection.tls = Some(TlsFiles::default()),
     }

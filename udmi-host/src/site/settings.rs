@@ -33,6 +33,8 @@ pub struct Connection {
     pub proof: Proof,
     /// Seconds to wait for the first config: 0 is the default wait, negative is none.
     pub config_sync_sec: i64,
+    /// Whether to subscribe to configs at QoS 0.
+    pub no_config_ack: bool,
 }
 
 /// What a device proves itself with, beside a client certificate.
@@ -65,6 +67,7 @@ impl From<Endpoint> for Connection {
             topic_prefix: endpoint.topic_prefix,
             proof,
             config_sync_sec: endpoint.config_sync_sec,
+            no_config_ack: endpoint.no_config_ack,
         }
     }
 }
@@ -113,6 +116,7 @@ impl SiteModel {
             topic_prefix: prefix,
             proof: Proof::Nothing,
             config_sync_sec: 0,
+            no_config_ack: false,
         }
     }
 }
@@ -134,6 +138,7 @@ pub fn settings(device: &Device, connection: &Connection) -> Settings {
     settings.points = points(&device.metadata);
     settings.families = families(&device.metadata);
     settings.options.config_sync_seconds = connection.config_sync_sec;
+    settings.options.no_config_ack = connection.no_config_ack;
     settings.options.suppress_state =
         device.metadata.testing.as_ref().and_then(|testing| testing.nostate).unwrap_or(false);
     settings

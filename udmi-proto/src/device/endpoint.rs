@@ -10,7 +10,7 @@ use crate::model::entry::Entry;
 use crate::model::{config, state};
 use crate::settings::config_sync;
 use crate::topics::Topics;
-use crate::udmi::{Tag, Udmi};
+use crate::udmi::Udmi;
 
 use super::{Announcement, DeviceCore};
 
@@ -86,6 +86,14 @@ impl DeviceCore {
         self.topics.prefix()
     }
 
+    /// Takes configs at this quality of service from now on.
+    pub(crate) fn use_config_qos(&mut self, cx: &mut Cx<'_, Udmi>, qos: Qos) {
+        if self.config_qos != qos {
+            self.config_qos = qos;
+            self.subscribe_config(cx);
+        }
+    }
+
     /// Goes by other topics: leaves the subscriptions to the old ones and asks for the same on the new ones.
     pub(crate) fn use_topics(&mut self, cx: &mut Cx<'_, Udmi>, topics: Topics, commands: bool) {
         let before = core::mem::replace(&mut self.topics, topics);
@@ -94,7 +102,7 @@ impl DeviceCore {
         }
         cx.unsubscribe(&before.config);
         cx.unsubscribe(&before.commands);
-        cx.subscribe(&self.topics.config, Qos::AtLeastOnce, Tag::Config);
+        self.subscribe_config(cx);
         if commands {
             self.subscribe_commands(cx);
         }

@@ -58,9 +58,11 @@ document! {
         client_id: Option<String> [required],
         /// What comes before the type in all topics, ending in the device id.
         topic_prefix: Option<String> [pattern = "^[-_/a-zA-Z0-9]+$"],
-        /// The topic to subscribe to in place of the config topic.
+        /// The topic to subscribe to in place of the config topic, for brokers that are not UDMI's. Read and not
+        /// acted on, as §1.4 allows.
         recv_id: Option<String> [pattern = "^[-_/a-zA-Z0-9#]+$"],
-        /// The topic to publish to in place of all others.
+        /// The topic to publish to in place of all others, for brokers that are not UDMI's. Read and not acted on,
+        /// as §1.4 allows.
         send_id: Option<String> [pattern = "^[-_/a-zA-Z0-9#]+$"],
         /// A further topic, for tools.
         side_id: Option<String> [pattern = "^[-_/a-zA-Z0-9#]+$"],
@@ -70,7 +72,7 @@ document! {
         device_id as "deviceId": Option<String>,
         /// Of no meaning to a device.
         enabled: Option<String>,
-        /// Whether config is subscribed to without acknowledgement.
+        /// Whether configs are subscribed to at QoS 0, so that none is acknowledged; a fault for testing (§1.1).
         no_config_ack as "noConfigAck": Option<bool>,
         /// Of no meaning to a device.
         capacity: Option<i64>,

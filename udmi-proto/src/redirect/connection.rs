@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) authentication: Authentication,
     /// Seconds to wait for the first config: 0 for 10, negative not to wait (§1.9).
     pub(crate) config_sync_seconds: i64,
+    /// Configs come at QoS 0 (§1.1).
+    pub(crate) no_config_ack: bool,
 }
 
 /// What the device proves itself with, beside a client certificate, which belongs to the host.
@@ -49,6 +51,7 @@ impl Connection {
             topic_prefix: settings.topic_prefix.trim_end_matches('/').into(),
             authentication,
             config_sync_seconds: settings.options.config_sync_seconds,
+            no_config_ack: settings.options.no_config_ack,
         }
     }
 
@@ -85,6 +88,7 @@ impl Connection {
             client_id,
             topic_prefix: prefix,
             config_sync_seconds: document.config_sync_sec.unwrap_or(0),
+            no_config_ack: document.no_config_ack.unwrap_or(false),
         })
     }
 
@@ -177,6 +181,8 @@ pub(crate) struct StoredConnection {
     topic_prefix: String,
     #[serde(default)]
     config_sync_seconds: i64,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    no_config_ack: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     basic: Option<StoredPassword>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -213,6 +219,7 @@ impl From<&Connection> for StoredConnection {
             client_id: connection.client_id.clone(),
             topic_prefix: connection.topic_prefix.clone(),
             config_sync_seconds: connection.config_sync_seconds,
+            no_config_ack: connection.no_config_ack,
             basic,
             jwt,
         }
@@ -240,6 +247,7 @@ impl StoredConnection {
             topic_prefix: self.topic_prefix,
             authentication,
             config_sync_seconds: self.config_sync_seconds,
+            no_config_ack: self.no_config_ack,
         })
     }
 
@@ -344,8 +352,9 @@ mod tests {
     #[test]
     fn what_is_stored_opens_again_and_shows_no_password() {
         let basic = json!({ "basic": { "username": "u", "password": "hunter2" } });
-        for found in [read(&with("auth_provider", basic)).unwrap(), read(&with("port", json!(443))).unwrap()]
+        for (member, value) in [("auth_provider", basic), ("port", json!(443)), ("noConfigAck", json!(true))]
         {
+            let found = read(&with(member, value)).unwrap();
             let mut stored = StoredConnection::from(&found);
             let text = serde_json::to_string(&stored).unwrap();
             assert!(!alloc::format!("{stored:?}").contains("hunter2"));

@@ -1,6 +1,6 @@
 //! The notes of §5.3, and what they mean together with the rest of a device.
 
-use device_link::wire::ConnectCode;
+use device_link::wire::{ConnectCode, Qos};
 use serde_json::json;
 use udmi_proto::{Action, Algorithm, Command, Event, ExitReason, Json as Content, Limits, TokenSettings};
 
@@ -351,4 +351,35 @@ fn a_device_with_a_token_goes_on_with_one_for_the_new_project() {
     };
     let audiences: Vec<_> = signed.iter().map(audience).collect();
     assert_eq!(audiences, [Some("old"), Some("new")]);
+}
+
+/// §1.1: `noConfigAck` holds at its endpoint alone, over a restart as well.
+#[test]
+fn configs_come_without_acknowledgement_where_the_endpoint_wants_it() {
+    let at = |rig: &Rig, registry: &str| rig.qos[&format!("{registry}/config")];
+    let mut rig = device();
+    assert_eq!(at(&rig, PREFIX), Qos::AtLeastOnce);
+    let mut endpoint = order::alternate();
+    endpoint["noConfigAck"] = json!(true);
+    order(&mut rig, blob(&endpoint, G1));
+    rig.advance(5100);
+    arrive(&mut rig, with_blob(blob(&endpoint, G1)));
+    assert_eq!(at(&rig, ALTERNATE), Qos::AtMostOnce);
+    assert_eq!(rig.qos[&format!("{ALTERNATE}/commands/#")], Qos::AtLeastOnce);
+
+    let mut rig = Rig::with_store(settings(), rig.store);
+    arrive(&mut rig, with_blob(blob(&endpoint, G1)));
+    assert_eq!(at(&rig, ALTERNATE), Qos::AtMostOnce);
+    rig.advance(3000);
+    order(&mut rig, blob(&main_endpoint(), G2));
+    rig.advance(5100);
+    rig.prefix = PREFIX.into();
+    rig.connect();
+    assert_eq!(at(&rig, PREFIX), Qos::AtLeastOnce);
+
+    let mut settings = settings();
+    settings.options.no_config_ack = true;
+    let mut rig = Rig::new(settings);
+    rig.connect();
+    assert_eq!(at(&rig, PREFIX), Qos::AtMostOnce);
 }

@@ -42,6 +42,8 @@ pub struct Rig {
     pub connects: Vec<(String, Option<String>, Option<String>)>,
     /// What it has subscribed to.
     pub subscribed: Vec<String>,
+    /// At which quality of service it last has.
+    pub qos: BTreeMap<String, Qos>,
     conn: Option<ConnId>,
     /// The connection that was answered last.
     answered: Option<ConnId>,
@@ -156,6 +158,7 @@ impl Rig {
             opened: Vec::new(),
             connects: Vec::new(),
             subscribed: Vec::new(),
+            qos: BTreeMap::new(),
             conn: None,
             answered: None,
             outbound: BytesMut::new(),
@@ -497,6 +500,7 @@ impl Rig {
                 }
                 Packet::Subscribe { id, filters } => {
                     self.subscribed.extend(filters.iter().map(|(filter, _)| filter.clone()));
+                    self.qos.extend(filters.iter().cloned());
                     let refused = |filter: &str| self.refused.iter().any(|end| filter.ends_with(end));
                     let code = |filter: &str| (!refused(filter)).then_some(Qos::AtLeastOnce);
                     let codes = filters.iter().map(|(filter, _)| code(filter)).collect();
