@@ -74,19 +74,25 @@ impl Bench {
 
     /// Connects the cloud's part anew.
     pub(super) fn connect_cloud(&mut self) -> Result<&mut Cloud, String> {
+        self.cloud = None; // two of one client id throw each other out
+        let cloud = self.join(&self.site.registry())?;
+        Ok(self.cloud.insert(cloud))
+    }
+
+    /// A connection of the cloud's part to this registry; it has one in each.
+    pub(super) fn join(&self, registry: &str) -> Result<Cloud, String> {
         let endpoint = Endpoint { host: "127.0.0.1".into(), port: self.port, transport: Transport::Tcp };
         let reach = Reach {
             endpoint,
-            client_id: "udmi-demo-cloud".to_owned(),
+            client_id: format!("udmi-demo-cloud-{registry}"),
             credentials: None,
             tls: None,
-            registry: Registry::named(&self.site.registry()),
+            registry: Registry::named(registry),
             device: Some(sample::DEVICE.to_owned()),
         };
-        self.cloud = None; // two of one client id throw each other out
         let cloud = Cloud::connect(reach, PATIENCE).map_err(|error| error.to_string())?;
         cloud.stop_on_signals().map_err(|error| error.to_string())?;
-        Ok(self.cloud.insert(cloud))
+        Ok(cloud)
     }
 
     /// Starts the device.
@@ -96,7 +102,7 @@ impl Bench {
         let (state, endpoint) = (state.to_string_lossy(), format!("mqtt://127.0.0.1:{}", self.port));
         let write = WRITE_SECONDS.to_string();
         let place = ["device", "--site", &site, "--device", sample::DEVICE, "--endpoint", &endpoint];
-        let manner = ["--state-dir", &state, "--write-seconds", &write, "--seed", "1"];
+        let manner = ["--state-dir", &state, "--write-seconds", &write, "--seed", "1", "--restart", "exec"];
         let device =
             Process::start(&[place.as_slice(), manner.as_slice()].concat(), &self.path("device.log"))?;
         Ok(self.device.insert(device).id())
@@ -130,6 +136,12 @@ impl Bench {
             .map_err(|error| error.to_string())?;
         self.config = config;
         Ok((answer.latency, answer.state))
+    }
+
+    /// Gives the config in force the present time, for wherever else it is published.
+    pub(super) fn renewed(&mut self) -> Value {
+        self.config["timestamp"] = json!(now());
+        self.config.clone()
     }
 
     pub(super) fn cloud(&mut self) -> Result<&mut Cloud, String> {
