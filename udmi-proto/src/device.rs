@@ -135,6 +135,7 @@ impl DeviceCore {
         if let Err(reason) = self.blobset.begin(stored) {
             self.set_aside(cx, stored, blobset::STORED_KEY, reason);
         }
+        self.with(cx, |blocks, sc| blocks.blobset.resume(sc));
         let start = system::start_of(cx.now().utc, before);
         self.system.begin(start);
         if let Ok(key) = device_link::Key::new(system::STORED_KEY) {

@@ -268,11 +268,23 @@ pub enum Hook {
         sha256: String,
     },
     /// Activate a processed blob whose success the cloud knows of. Answered by `Done` (the run restarts),
-    /// `Failed` or `Unhandled` (the run restarts as well). A run that ends without an answer, as it does where
-    /// activating replaces the process, asks once more in the next run, and then takes it for done.
+    /// `Failed` or `Unhandled` (the run restarts as well). After a run that ends without an answer, as it does where
+    /// activating replaces the process, the next one asks [`Hook::CheckActivation`].
     ActivateBlob {
         /// Which blob.
         name: String,
+        /// Its version, if it has one.
+        version: Option<String>,
+    },
+    /// Tell whether a blob is activated that an earlier run has asked to activate without hearing that it is. Answered
+    /// within 30 s by `Blob`: [`BlobOutcome::Activated`] ends it well, [`BlobOutcome::NotActivated`] has it activated
+    /// again, and failed after five activations without effect. Any other answer, such as `Unhandled`, has it
+    /// activated once more, and after two activations taken for done.
+    CheckActivation {
+        /// Which blob.
+        name: String,
+        /// The generation, as received.
+        generation: String,
         /// Its version, if it has one.
         version: Option<String>,
     },
@@ -325,7 +337,7 @@ pub enum Outcome {
     },
     /// The host's metrics.
     Metrics(SystemMetrics),
-    /// How processing a blob has ended, where it is neither invalid nor failed.
+    /// How processing a blob has ended, where it is neither invalid nor failed, or whether it is activated.
     Blob(BlobOutcome),
     /// A new key pair was made.
     KeyMade(NewKey),
@@ -333,7 +345,7 @@ pub enum Outcome {
     Unhandled,
 }
 
-/// How processing a blob has ended.
+/// How processing a blob has ended ([`Hook::ProcessBlob`]), or whether it is activated ([`Hook::CheckActivation`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlobOutcome {
     /// It is staged and can be activated.
@@ -351,6 +363,10 @@ pub enum BlobOutcome {
         /// Why.
         message: String,
     },
+    /// It is in use.
+    Activated,
+    /// It is not in use.
+    NotActivated,
 }
 
 /// A key pair the host has made.

@@ -146,6 +146,14 @@ fn asked(rig: &mut Rig) -> HookId {
     id
 }
 
+/// The application is asked whether its first blob is activated, before anything else.
+fn checked(rig: &mut Rig) -> HookId {
+    let hooks = rig.hooks();
+    let [(id, Hook::CheckActivation { name, generation, version })] = &hooks[..] else { panic!("{hooks:?}") };
+    assert_eq!((name.as_str(), generation.as_str(), version.as_deref()), ("system", FIRST, Some("v2")));
+    *id
+}
+
 fn processed(version: &str) -> Outcome {
     Outcome::Blob(BlobOutcome::Processed { version: Some(version.into()) })
 }

@@ -33,6 +33,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(())
         })
+        .on_check_activation(|_, version| {
+            let active = fs::read_to_string("out/active").ok();
+            Some(!Path::new("out/installed").exists() && active.as_deref().map(str::trim) == version)
+        })
         .on_notice(|notice| {
             if let Notice::BlobProgress { name, received, total, .. } = notice {
                 println!(

@@ -9,7 +9,7 @@ use udmi_host::fetch::staged;
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::metrics::Metrics;
 use udmi_proto::model::events::SystemMetrics;
-use udmi_proto::{Hook, Lifecycle, Notice, Outcome, Reading, Udmi, Value, Wanted};
+use udmi_proto::{BlobOutcome, Hook, Lifecycle, Notice, Outcome, Reading, Udmi, Value, Wanted};
 
 use crate::blob::{Blob, BlobError, Redirect, processed};
 use crate::driver::Application;
@@ -26,6 +26,7 @@ type OnLifecycle = Box<dyn FnMut(Lifecycle) -> Result<(), String> + Send>;
 type OnBlock = Box<dyn FnMut(Option<&str>) + Send>;
 type OnBlob = Box<dyn FnMut(Blob) -> Result<Option<String>, BlobError> + Send>;
 type OnActivate = Box<dyn FnMut(&str, Option<&str>) -> Result<(), String> + Send>;
+type OnCheckActivation = Box<dyn FnMut(&str, Option<&str>) -> Option<bool> + Send>;
 type OnRedirect = Box<dyn FnMut(Redirect<'_>) + Send>;
 type OnKeyRotated = Box<dyn FnMut(&str, &str) + Send>;
 type OnNotice = Box<dyn FnMut(&Notice) + Send>;
@@ -46,6 +47,7 @@ pub(crate) struct Closures {
     pub(crate) staging: PathBuf,
     pub(crate) blob: BTreeMap<String, OnBlob>,
     pub(crate) activate: Option<OnActivate>,
+    pub(crate) check_activation: Option<OnCheckActivation>,
     pub(crate) redirect: Option<OnRedirect>,
     pub(crate) keys: Option<DeviceKeys>,
     pub(crate) key_rotated: Option<OnKeyRotated>,
@@ -72,6 +74,10 @@ impl Application<Udmi> for Closures {
             }
             Hook::ActivateBlob { name, version } => match &mut self.activate {
                 Some(activate) => done(guarded(|| activate(&name, version.as_deref()))),
+                None => Outcome::Unhandled,
+            },
+            Hook::CheckActivation { name, version, .. } => match &mut self.check_activation {
+                Some(check) => checked(guarded(|| check(&name, version.as_deref()))),
                 None => Outcome::Unhandled,
             },
             Hook::RotateKey => self.rotate(),
@@ -219,6 +225,15 @@ fn done(result: Result<Result<(), String>, String>) -> Outcome {
     match result {
         Ok(Ok(())) => Outcome::Done,
         Ok(Err(message)) | Err(message) => Outcome::Failed { message },
+    }
+}
+
+fn checked(result: Result<Option<bool>, String>) -> Outcome {
+    match result {
+        Ok(Some(true)) => Outcome::Blob(BlobOutcome::Activated),
+        Ok(Some(false)) => Outcome::Blob(BlobOutcome::NotActivated),
+        Ok(None) => Outcome::Unhandled,
+        Err(message) => Outcome::Failed { message },
     }
 }
 

@@ -215,6 +215,18 @@ impl Builder {
         self
     }
 
+    /// Tells whether an installed blob is in use, by its name and version; none if that cannot be told. It is asked at
+    /// the start of a run whose predecessor ended during [`Builder::on_activate`], by loss of power, or because
+    /// activating replaces the process. Without it, or where it tells none, an activation is begun once more and
+    /// after the second time taken for done.
+    pub fn on_check_activation(
+        mut self,
+        check: impl FnMut(&str, Option<&str>) -> Option<bool> + Send + 'static,
+    ) -> Self {
+        self.closures.check_activation = Some(Box::new(check));
+        self
+    }
+
     /// Hears when the device leaves its endpoint for another, and what came of it.
     pub fn on_redirect(mut self, hear: impl FnMut(Redirect<'_>) + Send + 'static) -> Self {
         self.closures.redirect = Some(Box::new(hear));

@@ -126,6 +126,11 @@ impl Plant {
             | Hook::ActivateBlob { .. }
             | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
+            Hook::CheckActivation { version, .. } => {
+                let is_activated =
+                    self.installed.last() == Some(&Installed::Activated { version: version.clone() });
+                Outcome::Blob(if is_activated { BlobOutcome::Activated } else { BlobOutcome::NotActivated })
+            }
             Hook::RotateKey => Outcome::Unhandled,
         }
     }
@@ -161,7 +166,9 @@ impl Plant {
             | Hook::Command { .. }
             | Hook::RotateKey
             | Hook::RestoreKey { .. } => &self.others,
-            Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } => &self.blobs,
+            Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } | Hook::CheckActivation { .. } => {
+                &self.blobs
+            }
         };
         let done = content.map_or_else(|| self.done(&hook), install);
         match answer.clone() {

@@ -49,6 +49,7 @@ impl Application<Udmi> for PlantApplication {
                 self.module.process(&name, &fetch::staged(&self.staging, staged))
             }
             Hook::ActivateBlob { name, .. } => self.module.activate(&name),
+            Hook::CheckActivation { name, version, .. } => self.module.check(&name, version.as_deref()),
             Hook::RotateKey => match self.keys.as_ref().map(DeviceKeys::rotate) {
                 None => Outcome::Unhandled,
                 Some(Ok(made)) => Outcome::KeyMade(made),

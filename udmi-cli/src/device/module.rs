@@ -61,6 +61,15 @@ impl Module {
         }
     }
 
+    /// Tells whether software of that version is installed, and none staged.
+    pub(super) fn check(&self, name: &str, version: Option<&str>) -> Outcome {
+        let installed = read(&self.installed(name)).and_then(|content| understand(&content));
+        let is_installed =
+            matches!(installed, Ok(Payload::Version(found)) if Some(found.as_str()) == version);
+        let is_activated = is_installed && !self.staged(name).exists();
+        Outcome::Blob(if is_activated { BlobOutcome::Activated } else { BlobOutcome::NotActivated })
+    }
+
     fn staged(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.staged"))
     }
@@ -126,7 +135,10 @@ mod tests {
         let (_folder, module, outcome) = processed(r#"{ "version": "v2" }"#);
         assert_eq!(outcome, Outcome::Blob(BlobOutcome::Processed { version: Some("v2".into()) }));
         assert!(!module.installed("system").exists());
+        assert_eq!(module.check("system", Some("v2")), Outcome::Blob(BlobOutcome::NotActivated));
         assert_eq!(module.activate("system"), Outcome::Done);
+        assert_eq!(module.check("system", Some("v2")), Outcome::Blob(BlobOutcome::Activated));
+        assert_eq!(module.check("system", Some("v1")), Outcome::Blob(BlobOutcome::NotActivated));
         assert_eq!(module.activate("system"), Outcome::Done);
         assert!(module.installed("system").exists() && !module.staged("system").exists());
     }

@@ -15,9 +15,6 @@ use super::{Blobset, STORE_TIMEOUT};
 
 const APPLY: Category = Category::BlobsetBlobApply;
 
-/// How often an activation is begun. One that ends the run (an `exec`, say) cannot tell that it is done, nor can
-/// one that a power failure cuts short: the next run begins it once more, and then takes it for done.
-pub(super) const ATTEMPTS: u32 = 2;
 /// Between the acknowledgement of the logs and the activation (§5.6: at least about one second).
 const REST: Duration = Duration::from_secs(1);
 /// How long the application may take to activate a blob.
@@ -65,6 +62,10 @@ impl Blobset {
         let Some(Blob { phase: Phase::Processed { step, .. }, .. }) = self.blobs.get(name) else { return };
         match step {
             Step::Announcing(_) | Step::Flushing { .. } => {}
+            Step::Checking { hook, .. } => {
+                let hook = *hook;
+                self.give_up_check(sc, name, hook);
+            }
             Step::Resting { .. } => self.record_activation(sc, name),
             Step::Recording { .. } | Step::Concluding { .. } => self.go_on_activating(sc, name, false),
             Step::Activating { hook, .. } => {
@@ -74,7 +75,7 @@ impl Blobset {
         }
     }
 
-    /// Stores that an activation begins, so that no run begins one for ever.
+    /// Stores that an activation begins: the next run asks what came of it, and none begins one for ever.
     fn record_activation(&mut self, sc: &mut Scope<'_, '_>, name: &str) {
         if let Some(record) = self.table.blobs.get_mut(name)
             && let Ended::Processed { activations, .. } = &mut record.result
@@ -96,12 +97,16 @@ impl Blobset {
             Step::Recording { .. } => {
                 self.fail(sc, name, APPLY, Level::ERROR, "its activation could not be recorded");
             }
-            // Even if it is not stored: at worst the next run activates it once more.
+            // Even if it is not stored: at worst the next run asks, or activates it once more.
             Step::Concluding { .. } => {
                 self.restarts = true;
                 self.end(sc, name, None);
             }
-            Step::Announcing(_) | Step::Flushing { .. } | Step::Resting { .. } | Step::Activating { .. } => {}
+            Step::Checking { .. }
+            | Step::Announcing(_)
+            | Step::Flushing { .. }
+            | Step::Resting { .. }
+            | Step::Activating { .. } => {}
         }
     }
 
@@ -131,13 +136,7 @@ impl Blobset {
 
     /// Stores that it is activated; the restart follows.
     fn conclude(&mut self, sc: &mut Scope<'_, '_>, name: &str) {
-        let Some(Blob { phase: Phase::Processed { version, .. }, .. }) = self.blobs.get(name) else { return };
-        if let Some(version) = version.clone() {
-            self.table.software.insert(name.into(), version);
-        }
-        if let Some(record) = self.table.blobs.get_mut(name) {
-            record.result = Ended::Applied;
-        }
+        self.mark_activated(name);
         let store = self.save(sc);
         self.set_step(name, Step::Concluding { store, until: sc.now().at + STORE_TIMEOUT });
         if store.is_none() {
@@ -145,7 +144,7 @@ impl Blobset {
         }
     }
 
-    fn set_step(&mut self, name: &str, next: Step) {
+    pub(super) fn set_step(&mut self, name: &str, next: Step) {
         if let Some(Blob { phase: Phase::Processed { step, .. }, .. }) = self.blobs.get_mut(name) {
             *step = next;
         }

@@ -60,6 +60,8 @@ pub(super) enum Verdict {
 /// The way from an installed blob to an activated one.
 #[derive(Debug)]
 pub(super) enum Step {
+    /// An earlier run has begun to activate it; the application is asked what came of that.
+    Checking { hook: HookId, until: Instant },
     /// A state that shows it is owed or unacknowledged.
     Announcing(Announcement),
     /// The cloud knows, and logs up to this message are unacknowledged.
@@ -89,9 +91,10 @@ impl Blob {
         !matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// The application was told to activate it: there is no way back.
+    /// The application was told to activate it: there is no way back, as far as is known.
     pub(super) fn is_activating(&self) -> bool {
-        matches!(self.phase, Phase::Processed { step: Step::Activating { .. } | Step::Concluding { .. }, .. })
+        let Phase::Processed { step, .. } = &self.phase else { return false };
+        matches!(step, Step::Checking { .. } | Step::Activating { .. } | Step::Concluding { .. })
     }
 
     /// When patience ends.
@@ -105,6 +108,7 @@ impl Blob {
                 Step::Resting { until }
                 | Step::Recording { until, .. }
                 | Step::Activating { until, .. }
+                | Step::Checking { until, .. }
                 | Step::Concluding { until, .. } => Some(*until),
             },
         }
@@ -116,7 +120,8 @@ impl Blob {
             Phase::Judged { store, .. } => *store,
             Phase::Processed { step, .. } => match step {
                 Step::Recording { store, .. } | Step::Concluding { store, .. } => *store,
-                Step::Announcing(_)
+                Step::Checking { .. }
+                | Step::Announcing(_)
                 | Step::Flushing { .. }
                 | Step::Resting { .. }
                 | Step::Activating { .. } => None,
@@ -128,9 +133,10 @@ impl Blob {
     /// Which answer of the application it waits for.
     pub(super) fn awaited_hook(&self) -> Option<HookId> {
         match &self.phase {
-            Phase::Processing { hook, .. } | Phase::Processed { step: Step::Activating { hook, .. }, .. } => {
-                Some(*hook)
-            }
+            Phase::Processing { hook, .. }
+            | Phase::Processed {
+                step: Step::Activating { hook, .. } | Step::Checking { hook, .. }, ..
+            } => Some(*hook),
             Phase::Waiting(_)
             | Phase::Fetching(_)
             | Phase::Judged { .. }

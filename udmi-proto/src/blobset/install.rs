@@ -126,11 +126,17 @@ impl Blobset {
         let found = self.blobs.iter().find(|(_, blob)| blob.awaited_hook() == Some(id));
         let Some((name, blob)) = found else { return Some(outcome) };
         let name = name.clone();
-        if let Phase::Processing { staged, .. } = blob.phase {
-            sc.cx.release(staged);
-            self.on_processed(sc, &name, outcome);
-        } else {
-            self.on_activated(sc, &name, outcome);
+        match blob.phase {
+            Phase::Processing { staged, .. } => {
+                sc.cx.release(staged);
+                self.on_processed(sc, &name, outcome);
+            }
+            Phase::Processed { step: Step::Checking { .. }, .. } => self.on_checked(sc, &name, &outcome),
+            Phase::Processed { .. }
+            | Phase::Waiting(_)
+            | Phase::Fetching(_)
+            | Phase::Judged { .. }
+            | Phase::Ended { .. } => self.on_activated(sc, &name, outcome),
         }
         self.start_waiting(sc);
         self.arm(sc);
@@ -155,7 +161,10 @@ impl Blobset {
                 self.fail(sc, name, rollback, Category::BlobsetBlobRollback.level(), &message);
             }
             Outcome::Unhandled => self.fail(sc, name, APPLY, Level::ERROR, "nothing here installs it"),
-            Outcome::Values { .. } | Outcome::Metrics(_) | Outcome::KeyMade(_) => {
+            Outcome::Blob(BlobOutcome::Activated | BlobOutcome::NotActivated)
+            | Outcome::Values { .. }
+            | Outcome::Metrics(_)
+            | Outcome::KeyMade(_) => {
                 self.fail(sc, name, APPLY, Level::ERROR, "the application gave no answer to the question");
             }
         }
@@ -243,9 +252,7 @@ impl Blobset {
             blob.phase = Phase::Ended { failure };
             self.blobs.insert(name.into(), blob);
         }
-        if self.settled.is_none() && !self.orders.is_empty() {
-            self.settled = Some(sc.now().at); // what waited for this end
-        }
+        self.take_up_orders(sc);
     }
 }
 

@@ -11,6 +11,7 @@ mod download;
 mod install;
 mod order;
 mod record;
+mod resume;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -85,7 +86,8 @@ impl Blobset {
         }
     }
 
-    /// The run begins with what was stored (§5.4). What it takes up again goes on once the cloud has seen it.
+    /// The run begins with what was stored (§5.4); [`Self::resume`] follows. What it takes up again goes on once the
+    /// cloud has seen it.
     ///
     /// # Errors
     /// Why the stored value cannot be read; nothing is restored then.
@@ -214,6 +216,13 @@ impl Blobset {
         self.start_waiting(sc);
     }
 
+    /// What the config wants was waiting for the end of a blob.
+    fn take_up_orders(&mut self, sc: &mut Scope<'_, '_>) {
+        if self.settled.is_none() && !self.orders.is_empty() {
+            self.settled = Some(sc.now().at);
+        }
+    }
+
     /// A newer generation takes the place of one that may be under way.
     fn supersede(&mut self, sc: &mut Scope<'_, '_>, name: &str, before: Blob) {
         self.call_off(sc, name, before);
@@ -242,16 +251,7 @@ impl Blobset {
 
     /// Puts a blob where its record says it is.
     fn restore(&mut self, name: &str) {
-        let Some(record) = self.table.blobs.get_mut(name) else { return };
-        if let Ended::Processed { version, activations } = &record.result
-            && *activations >= activate::ATTEMPTS
-        {
-            // It has ended its run each time: that is what activations do.
-            if let Some(version) = version.clone() {
-                self.table.software.insert(name.into(), version);
-            }
-            record.result = Ended::Applied;
-        }
+        let Some(record) = self.table.blobs.get(name) else { return };
         let phase = match &record.result {
             Ended::Applied => Phase::Ended { failure: None },
             Ended::Failed { status } => Phase::Ended { failure: Some(status.clone()) },
@@ -409,7 +409,9 @@ fn let_go(sc: &mut Scope<'_, '_>, blob: Blob) {
             sc.cancel_hook(hook);
             sc.cx.release(staged);
         }
-        Phase::Processed { step: Step::Activating { hook, .. }, .. } => sc.cancel_hook(hook),
+        Phase::Processed { step: Step::Activating { hook, .. } | Step::Checking { hook, .. }, .. } => {
+            sc.cancel_hook(hook);
+        }
         Phase::Waiting(_) | Phase::Judged { .. } | Phase::Processed { .. } | Phase::Ended { .. } => {}
     }
 }

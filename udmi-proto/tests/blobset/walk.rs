@@ -118,7 +118,9 @@ impl Walk {
         let Some(id) = self.dice.pick(&self.hooks) else { return };
         self.hooks.retain(|hook| *hook != id);
         let message = || String::from("no");
-        let outcome = match self.dice.throw(8) {
+        let outcome = match self.dice.throw(10) {
+            8 => Outcome::Blob(BlobOutcome::Activated),
+            9 => Outcome::Blob(BlobOutcome::NotActivated),
             0 => Outcome::Failed { message: message() },
             1 => Outcome::Invalid { message: message() },
             2 => Outcome::Blob(BlobOutcome::RolledBack { message: message() }),
@@ -183,6 +185,10 @@ impl Walk {
                 );
             }
             Hook::ActivateBlob { name, .. } => {
+                let record = self.record(name);
+                assert!(record["result"]["processed"]["activations"].as_u64() >= Some(1), "{record}");
+            }
+            Hook::CheckActivation { name, .. } => {
                 let record = self.record(name);
                 assert!(record["result"]["processed"]["activations"].as_u64() >= Some(1), "{record}");
             }

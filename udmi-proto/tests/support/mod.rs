@@ -440,12 +440,20 @@ impl Rig {
         self.drain();
     }
 
+    /// Takes the power for one action; tells whether there was any.
+    pub fn spend(&mut self) -> bool {
+        match &mut self.power {
+            Some(0) => return false,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        true
+    }
+
     fn drain(&mut self) {
         while let Some(action) = self.device.poll() {
-            match &mut self.power {
-                Some(0) => return,
-                Some(left) => *left -= 1,
-                None => {}
+            if !self.spend() {
+                return;
             }
             match action {
                 Action::Open { conn, to } => {
