@@ -9,7 +9,7 @@ use udmi_tests::model::Model;
 
 /// Everything that is kept, and the version that is written now.
 const KEPT: [(&str, u32); 6] =
-    [("attempts", 1), ("blobset", 1), ("endpoint", 1), ("outbox", 1), ("rotation", 1), ("system", 1)];
+    [("attempts", 1), ("blobset", 1), ("endpoint", 1), ("outbox", 1), ("rotation", 2), ("system", 1)];
 
 /// Key, version and content of each file.
 fn golden() -> Vec<(String, u32, Vec<u8>)> {

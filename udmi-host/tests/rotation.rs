@@ -32,6 +32,37 @@ fn a_rotation_puts_a_new_pair_in_force_and_keeps_the_old_one() {
     assert!(DeviceKeys::open(open(folder.path()), "AHU-1").unwrap().pair().is_same(&keys.pair()));
 }
 
+#[test]
+fn a_prepared_pair_is_in_force_only_once_it_is_adopted() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = ensured(folder.path());
+    let old = keys.pair();
+    let made = keys.prepare().unwrap();
+    assert!(keys.pair().is_same(&old) && open(folder.path()).load().unwrap().unwrap().is_same(&old));
+    assert!(open(folder.path()).load_backup(&made.backup).unwrap().is_same(&old));
+    assert!(matches!(keys.adopt("another"), Err(KeyStoreError::NotPrepared)));
+    for _ in 0..2 {
+        keys.adopt(&made.public_key).unwrap();
+        assert_eq!(keys.public_key().to_pem(), made.public_key);
+    }
+    let again = DeviceKeys::open(open(folder.path()), "AHU-1").unwrap();
+    again.adopt(&made.public_key).unwrap();
+    assert_eq!(keys.backups().unwrap(), [made.backup.as_str()], "one copy is enough");
+}
+
+/// The process that has prepared it is gone: nothing of it is left but the backup, which the next one takes over.
+#[test]
+fn a_pair_that_was_not_adopted_is_gone_with_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = ensured(folder.path()).prepare().unwrap();
+    let keys = DeviceKeys::open(open(folder.path()), "AHU-1").unwrap();
+    assert!(matches!(keys.adopt(&first.public_key), Err(KeyStoreError::NotPrepared)));
+    let second = keys.prepare().unwrap();
+    assert_eq!(second.backup, first.backup);
+    assert!(matches!(keys.adopt(&first.public_key), Err(KeyStoreError::NotPrepared)));
+    keys.adopt(&second.public_key).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn backups_are_for_their_owner_only() {

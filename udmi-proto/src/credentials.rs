@@ -1,19 +1,20 @@
 //! What the device proves itself with: tokens that are signed and renewed (§1.8), and the rotation of its key.
 
+mod rotation;
+
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{Closed, Cx, Down, HookId, SignRequest, Stored, UtcMillis, wire::ConnectCode};
+use device_link::{Cx, Down, SignRequest, UtcMillis};
 use serde::Serialize;
 
 use crate::device::DeviceCore;
-use crate::model::category::{Category, Level};
-use crate::persisted::{self, Unproven};
-use crate::port::{Hook, NewKey, Notice, Outcome};
-use crate::redirect::{Authentication, Redirect, encode_url, set_aside, store};
+use crate::redirect::{Authentication, Redirect, encode_url};
 use crate::settings::TokenSettings;
 use crate::udmi::{Timer, Udmi};
+
+use rotation::Rotation;
 
 /// §1.8: how far a token's issue is back-dated, for clocks that are not in step.
 const BACK_DATED: u32 = 60;
@@ -60,115 +61,15 @@ fn renewal(settings: &TokenSettings) -> Duration {
     Duration::from_secs(u64::from((valid / 2).max(valid.saturating_sub(RENEWED_BEFORE))))
 }
 
-/// How far the change of the device's key is.
-#[derive(Clone, Debug)]
-enum Rotation {
-    /// Nothing is under way.
-    Idle,
-    /// The host makes a new pair. Whether the application has asked for it.
-    Making { hook: HookId, asked: bool },
-    /// The broker has not seen the new key yet.
-    Proving(Unproven),
-    /// The broker has refused it; the host puts the old pair back.
-    Restoring { hook: HookId, unproven: Unproven },
-}
-
 /// The life of the device's token and key.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    rotation: Rotation,
+    pub(crate) rotation: Rotation,
 }
 
 impl Credentials {
     pub(crate) fn new() -> Self {
-        Self { rotation: Rotation::Idle }
-    }
-
-    /// The run begins. A key that was made in an earlier one has still to be taken by the broker.
-    pub(crate) fn on_start(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, stored: &[Stored]) {
-        match persisted::read_rotation(stored) {
-            Ok(None) => {}
-            Ok(Some(unproven)) => self.rotation = Rotation::Proving(unproven),
-            Err(reason) => set_aside(cx, own, stored, persisted::ROTATION, reason),
-        }
-    }
-
-    /// A new key pair is wanted; `asked` by the application, which is told if there will be none.
-    pub(crate) fn rotate(
-        &mut self,
-        cx: &mut Cx<'_, Udmi>,
-        own: &mut DeviceCore,
-        redirect: &Redirect,
-        asked: bool,
-    ) {
-        if !matches!(self.rotation, Rotation::Idle) {
-            return refuse(cx, own, asked, "another key rotation is under way");
-        }
-        if redirect.is_under_way() {
-            return refuse(cx, own, asked, "a redirect is under way");
-        }
-        match cx.invoke(Hook::RotateKey) {
-            Ok(hook) => {
-                log(cx, own, Level::NOTICE, "key rotation begins");
-                self.rotation = Rotation::Making { hook, asked };
-            }
-            Err(full) => refuse(cx, own, asked, &format!("{full}")),
-        }
-    }
-
-    /// Gives the outcome back if the hook is not one of its own.
-    pub(crate) fn on_hook(
-        &mut self,
-        cx: &mut Cx<'_, Udmi>,
-        own: &mut DeviceCore,
-        redirect: &mut Redirect,
-        id: HookId,
-        outcome: Outcome,
-    ) -> Option<Outcome> {
-        match self.rotation.clone() {
-            Rotation::Making { hook, asked } if hook == id => {
-                self.made(cx, own, redirect, asked, outcome);
-                None
-            }
-            Rotation::Restoring { hook, unproven } if hook == id => {
-                self.rotation = Rotation::Idle;
-                store(cx, persisted::ROTATION, None);
-                restored(cx, own, redirect, unproven, outcome);
-                None
-            }
-            Rotation::Idle | Rotation::Making { .. } | Rotation::Proving(_) | Rotation::Restoring { .. } => {
-                Some(outcome)
-            }
-        }
-    }
-
-    fn made(
-        &mut self,
-        cx: &mut Cx<'_, Udmi>,
-        own: &mut DeviceCore,
-        redirect: &mut Redirect,
-        asked: bool,
-        outcome: Outcome,
-    ) {
-        self.rotation = Rotation::Idle;
-        let NewKey { public_key, backup, password } = match outcome {
-            Outcome::KeyMade(key) => key,
-            Outcome::Failed { message } | Outcome::Invalid { message } => {
-                return refuse(cx, own, asked, &message);
-            }
-            Outcome::Done
-            | Outcome::Values { .. }
-            | Outcome::Metrics(_)
-            | Outcome::Blob(_)
-            | Outcome::Unhandled => return refuse(cx, own, asked, "this device has no key to rotate"),
-        };
-        let before = redirect.change_password(cx, &password);
-        log(cx, own, Level::NOTICE, &format!("a new key is in use, the old one is kept as {backup}"));
-        cx.notify(Notice::KeyRotated { public_key, backup: backup.clone() });
-        let unproven = Unproven { backup, before };
-        store(cx, persisted::ROTATION, Some(unproven.to_bytes()));
-        self.rotation = Rotation::Proving(unproven);
-        connect_anew(cx);
+        Self { rotation: Rotation::new() }
     }
 
     /// The link is up: a token's time runs, and the broker has taken the key.
@@ -177,104 +78,19 @@ impl Credentials {
             Authentication::Token(settings) => cx.after(Timer::Token, renewal(settings)),
             Authentication::Password(_) | Authentication::None => cx.cancel(Timer::Token),
         }
-        if matches!(self.rotation, Rotation::Proving(_)) {
-            self.rotation = Rotation::Idle;
-            store(cx, persisted::ROTATION, None);
-            log(cx, own, Level::NOTICE, "the broker has taken the new key");
-        }
+        self.rotation.on_up(cx, own);
     }
 
-    /// The link is down. A broker that refuses the new key sees the old one again.
+    /// The link is down.
     pub(crate) fn on_down(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, why: &Down) {
         cx.cancel(Timer::Token);
-        let Rotation::Proving(unproven) = &self.rotation else { return };
-        if !is_refusal(why) {
-            return;
-        }
-        let unproven = unproven.clone();
-        match cx.invoke(Hook::RestoreKey { backup: unproven.backup.clone() }) {
-            Ok(hook) => {
-                log(cx, own, Level::ERROR, &format!("the new key is refused: {why}"));
-                self.rotation = Rotation::Restoring { hook, unproven };
-            }
-            Err(full) => log(cx, own, Level::ERROR, &format!("the new key is refused: {why}; {full}")),
-        }
+        self.rotation.on_down(cx, own, why);
     }
 
     /// [`Timer::Token`]: a fresh token needs a fresh connection.
     pub(crate) fn on_timer(cx: &mut Cx<'_, Udmi>) {
         cx.refresh();
     }
-}
-
-/// Whether the reason may lie in the key: the broker, TLS, or the signature.
-fn is_refusal(why: &Down) -> bool {
-    match why {
-        Down::Refused(code) => match code {
-            ConnectCode::BadUsernameOrPassword | ConnectCode::NotAuthorized => true,
-            ConnectCode::Accepted
-            | ConnectCode::UnacceptableProtocol
-            | ConnectCode::IdentifierRejected
-            | ConnectCode::ServerUnavailable => false,
-        },
-        Down::Closed(Closed::Tls(_)) | Down::Unsigned(_) => true,
-        Down::Closed(Closed::Refused | Closed::Reset | Closed::Eof | Closed::Timeout | Closed::Resolve)
-        | Down::OpenTimeout
-        | Down::ConnAckTimeout
-        | Down::SubAckTimeout
-        | Down::PingTimeout
-        | Down::Protocol(_)
-        | Down::PacketTooLarge
-        | Down::Unconnectable(_)
-        | Down::Refresh => false,
-    }
-}
-
-fn restored(
-    cx: &mut Cx<'_, Udmi>,
-    own: &mut DeviceCore,
-    redirect: &mut Redirect,
-    unproven: Unproven,
-    outcome: Outcome,
-) {
-    let Unproven { backup, before } = unproven;
-    match outcome {
-        Outcome::Done => {
-            if let Some(before) = before {
-                redirect.change_password(cx, &before);
-            }
-            log(cx, own, Level::WARNING, &format!("the old key is back in use, from {backup}"));
-            cx.notify(Notice::KeyRestored { backup });
-            connect_anew(cx);
-        }
-        Outcome::Failed { message } | Outcome::Invalid { message } => {
-            log(cx, own, Level::ERROR, &format!("the old key cannot be put back: {message}"));
-        }
-        Outcome::Values { .. }
-        | Outcome::Metrics(_)
-        | Outcome::Blob(_)
-        | Outcome::KeyMade(_)
-        | Outcome::Unhandled => log(cx, own, Level::ERROR, "the old key cannot be put back: nobody does"),
-    }
-}
-
-fn connect_anew(cx: &mut Cx<'_, Udmi>) {
-    if !cx.is_up() {
-        cx.dial_after(Duration::ZERO);
-    }
-    cx.refresh();
-}
-
-fn refuse(cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, asked: bool, reason: &str) {
-    let reason = format!("key rotation: {reason}");
-    log(cx, own, Level::ERROR, &reason);
-    if asked {
-        cx.notify(Notice::CommandRefused { reason });
-    }
-}
-
-fn log(cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, level: Level, text: &str) {
-    own.log(cx, Category::device("key"), level, text);
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) const ROTATION: &str = "rotation";
 pub(crate) const ASIDE: &str = "_unreadable";
 /// The format this version writes.
 const VERSION: u32 = 1;
+/// The same of a rotation.
+const ROTATION_VERSION: u32 = 2;
 
 /// Where the cloud has sent the device, and where it was before.
 #[derive(Debug, PartialEq)]
@@ -86,27 +88,43 @@ pub(crate) fn attempts_to_bytes(failed: &[Failed]) -> Bytes {
     bytes(&StoredAttempts { version: VERSION, failed: failed.to_vec() })
 }
 
-/// A new key pair is in use that the broker has not taken yet.
+/// A new key pair is about to be used, or is in use and the broker has not taken it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unproven {
+    /// Its public key as PEM, by which the host knows it. The first format does not name it, and was written once the
+    /// pair was in use.
+    pub(crate) public_key: Option<String>,
     /// Where the old pair is.
     pub(crate) backup: String,
     /// The password that was derived from it, if one was in use.
     pub(crate) before: Option<Secret<String>>,
+    /// The password that takes its place.
+    pub(crate) after: Option<Secret<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredRotation {
     version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     backup: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    new_password: Option<String>,
 }
 
 impl Unproven {
     pub(crate) fn to_bytes(&self) -> Bytes {
-        let password = self.before.as_ref().map(|password| password.expose().clone());
-        bytes(&StoredRotation { version: VERSION, backup: self.backup.clone(), password })
+        let exposed =
+            |password: &Option<Secret<String>>| password.as_ref().map(|password| password.expose().clone());
+        bytes(&StoredRotation {
+            version: ROTATION_VERSION,
+            public_key: self.public_key.clone(),
+            backup: self.backup.clone(),
+            password: exposed(&self.before),
+            new_password: exposed(&self.after),
+        })
     }
 }
 
@@ -116,8 +134,10 @@ impl Unproven {
 /// Why it cannot be read, without any of its content.
 pub(crate) fn read_rotation(stored: &[Stored]) -> Result<Option<Unproven>, String> {
     let Some(value) = find(stored, ROTATION) else { return Ok(None) };
-    let StoredRotation { backup, password, .. } = read(value)?;
-    Ok(Some(Unproven { backup, before: password.map(Secret::new) }))
+    let StoredRotation { public_key, backup, password, new_password, .. } =
+        read_up_to(ROTATION_VERSION, value)?;
+    let (before, after) = (password.map(Secret::new), new_password.map(Secret::new));
+    Ok(Some(Unproven { public_key, backup, before, after }))
 }
 
 fn bytes(value: &impl Serialize) -> Bytes {
@@ -153,11 +173,16 @@ struct Versioned {
 }
 
 fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    read_up_to(VERSION, value)
+}
+
+/// Reads a value of a format that has grown up to `newest`.
+fn read_up_to<T: DeserializeOwned>(newest: u32, value: &[u8]) -> Result<T, String> {
     // serde's own text may quote a password.
     let unreadable = |_| "it is no value of the expected form".to_string();
     let versioned: Versioned = serde_json::from_slice(value).map_err(unreadable)?;
-    if versioned.version != VERSION {
-        return Err(alloc::format!("expected version {VERSION}, found {}", versioned.version));
+    if !(1..=newest).contains(&versioned.version) {
+        return Err(alloc::format!("expected version {newest}, found {}", versioned.version));
     }
     serde_json::from_slice(value).map_err(unreadable)
 }
@@ -165,15 +190,19 @@ fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
 /// What a trace shows in place of a value: of those that hold passwords all but these, and of one that cannot be
 /// read no more than its version. None shows the value itself.
 pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
-    let masked = match key.strip_suffix(ASIDE).unwrap_or(key) {
+    let key = key.strip_suffix(ASIDE).unwrap_or(key);
+    let newest = if key == ROTATION { ROTATION_VERSION } else { VERSION };
+    let masked = match key {
         ENDPOINT => read::<StoredEndpoint>(value).map(|mut stored| {
             for connection in [Some(&mut stored.endpoint), stored.previous.as_mut()].into_iter().flatten() {
                 connection.mask();
             }
             serde_json::to_vec(&stored)
         }),
-        ROTATION => read::<StoredRotation>(value).map(|mut stored| {
-            stored.password = stored.password.map(|_| device_link::MASK.into());
+        ROTATION => read_up_to::<StoredRotation>(newest, value).map(|mut stored| {
+            for password in [&mut stored.password, &mut stored.new_password].into_iter().flatten() {
+                *password = device_link::MASK.into();
+            }
             serde_json::to_vec(&stored)
         }),
         _ => return None,
@@ -181,7 +210,9 @@ pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     match masked {
         Ok(masked) => masked.ok(),
         Err(_) => match serde_json::from_slice::<Versioned>(value) {
-            Ok(versioned) if versioned.version != VERSION => serde_json::to_vec(&versioned).ok(),
+            Ok(versioned) if !(1..=newest).contains(&versioned.version) => {
+                serde_json::to_vec(&versioned).ok()
+            }
             Ok(_) | Err(_) => Some(device_link::MASK.into()),
         },
     }
@@ -256,9 +287,16 @@ mod tests {
             );
         }
         assert_eq!(mask("system", b"{}"), None);
-        let unproven = Unproven { backup: "b".into(), before: Some(Secret::new("hunter2".into())) };
+        let password = || Some(Secret::new("hunter2".into()));
+        let (public_key, backup) = (Some("k".into()), "b".into());
+        let unproven = Unproven { public_key, backup, before: password(), after: password() };
         let masked = mask(ROTATION, &unproven.to_bytes()).unwrap();
-        assert_eq!(masked, br#"{"version":1,"backup":"b","password":"***"}"#);
+        let shown = br#"{"version":2,"public_key":"k","backup":"b","password":"***","new_password":"***"}"#;
+        assert_eq!(masked, shown);
         assert_eq!(mask(ROTATION, &masked), Some(masked));
+        let first = br#"{"version":1,"backup":"b","password":"hunter2"}"#;
+        let masked = mask(ROTATION, first).unwrap();
+        assert_eq!(masked, br#"{"version":1,"backup":"b","password":"***"}"#);
+        assert_eq!(mask(ROTATION, br#"{"version":3,"a":"hunter2"}"#).unwrap(), br#"{"version":3}"#);
     }
 }

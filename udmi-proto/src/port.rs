@@ -190,7 +190,7 @@ pub enum Notice {
         /// Why it failed, if it did.
         failure: Option<String>,
     },
-    /// A new key pair is in use from the next connection on.
+    /// A new key pair is in use from the next connection on. Told again by each run until the broker has taken it.
     KeyRotated {
         /// The public key as PEM (SubjectPublicKeyInfo), to be registered.
         public_key: String,
@@ -288,9 +288,19 @@ pub enum Hook {
         /// Its version, if it has one.
         version: Option<String>,
     },
-    /// Make a new key pair and keep the old one as a backup. Answered by `KeyMade`, `Failed` or `Unhandled`.
-    RotateKey,
-    /// Put the key pair of a backup back. Answered by `Done` or `Failed`.
+    /// Make a new key pair and keep the old one as a backup, but go on with the old one. Answered within five minutes
+    /// by `KeyMade`, `Failed` or `Unhandled`; what is answered later is not used.
+    MakeKey,
+    /// Put the key pair in force that was made last. Answered within 30 s by `Done`, also if it is in force already,
+    /// or `Failed`: it is not there, or could not be stored, and the old one is in force. Asked again at the start of
+    /// a run until the broker has taken it, since the run before may have ended before it heard the answer. If it is
+    /// cancelled, a `RestoreKey` follows, which has to be carried out after it.
+    UseKey {
+        /// Its public key, as it was told by `KeyMade`.
+        public_key: String,
+    },
+    /// Put the key pair of a backup back. Answered within 30 s by `Done`, also if it is in force already, or `Failed`.
+    /// If it is cancelled, it may be asked again.
     RestoreKey {
         /// The backup's name.
         backup: String,
@@ -339,7 +349,7 @@ pub enum Outcome {
     Metrics(SystemMetrics),
     /// How processing a blob has ended, where it is neither invalid nor failed, or whether it is activated.
     Blob(BlobOutcome),
-    /// A new key pair was made.
+    /// A new key pair was made, which is not in force yet.
     KeyMade(NewKey),
     /// Nobody takes care of it.
     Unhandled,

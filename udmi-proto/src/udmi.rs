@@ -79,6 +79,8 @@ pub enum Timer {
     Fallback,
     /// The token is to be renewed (§1.8).
     Token,
+    /// The host or the store has not answered during a rotation of the key.
+    Rotation,
 }
 
 /// What a subscription is for.
@@ -137,7 +139,7 @@ impl Dialect for Udmi {
             self.own.subscribe_commands(cx);
         }
         self.redirect.on_start(cx, &mut self.own, stored);
-        self.credentials.on_start(cx, &mut self.own, stored);
+        self.credentials.rotation.on_start(cx, &mut self.own, stored);
     }
 
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
@@ -175,7 +177,7 @@ impl Dialect for Udmi {
                 match self.own.on_cloud_command(cx, message.topic, message.payload, message.retain) {
                     CloudCommand::Handled => {}
                     CloudCommand::RotateKey => {
-                        self.credentials.rotate(cx, &mut self.own, &self.redirect, false);
+                        self.credentials.rotation.begin(cx, &mut self.own, &self.redirect, false);
                     }
                 }
             }
@@ -192,20 +194,21 @@ impl Dialect for Udmi {
             Timer::Redirect => self.redirect.on_timer(cx, &mut self.own),
             Timer::Fallback => self.redirect.on_fallback(cx, &mut self.own),
             Timer::Token => Credentials::on_timer(cx),
+            Timer::Rotation => self.credentials.rotation.on_timer(cx, &mut self.own),
         }
         self.follow(cx);
     }
 
     fn on_command(&mut self, cx: &mut Cx<'_, Self>, command: Command) {
         if command == Command::RotateKey {
-            self.credentials.rotate(cx, &mut self.own, &self.redirect, true);
+            self.credentials.rotation.begin(cx, &mut self.own, &self.redirect, true);
         } else {
             self.own.on_command(cx, command);
         }
     }
 
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: Outcome) {
-        let rest = self.credentials.on_hook(cx, &mut self.own, &mut self.redirect, id, outcome);
+        let rest = self.credentials.rotation.on_hook(cx, &mut self.own, &mut self.redirect, id, outcome);
         if let Some(outcome) = rest {
             self.own.on_hook(cx, id, outcome);
         }
@@ -214,6 +217,7 @@ impl Dialect for Udmi {
     fn on_stored(&mut self, cx: &mut Cx<'_, Self>, id: StoreId, ok: bool) {
         self.own.on_stored(cx, id, ok);
         self.redirect.on_stored(cx, &mut self.own, id);
+        self.credentials.rotation.on_stored(cx, &mut self.own, id, ok);
         self.follow(cx);
     }
 

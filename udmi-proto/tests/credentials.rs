@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "credentials/power.rs"]
+mod power;
 #[path = "credentials/rotation.rs"]
 mod rotation;
 #[path = "credentials/token.rs"]

@@ -80,7 +80,8 @@ impl Application<Udmi> for Closures {
                 Some(check) => checked(guarded(|| check(&name, version.as_deref()))),
                 None => Outcome::Unhandled,
             },
-            Hook::RotateKey => self.rotate(),
+            Hook::MakeKey => self.make_key(),
+            Hook::UseKey { public_key } => self.use_key(&public_key),
             Hook::RestoreKey { backup } => self.restore(&backup),
             Hook::Command { name, payload } => match &mut self.command {
                 Some(command) => commanded(guarded(|| command(&name, &payload))),
@@ -127,9 +128,17 @@ impl Closures {
         processed(guarded(|| install(blob)).unwrap_or_else(|panic| Err(BlobError::Failed(panic))))
     }
 
-    fn rotate(&mut self) -> Outcome {
-        match self.keys.as_ref().map(DeviceKeys::rotate) {
+    fn make_key(&mut self) -> Outcome {
+        match self.keys.as_ref().map(DeviceKeys::prepare) {
             Some(Ok(key)) => Outcome::KeyMade(key),
+            Some(Err(error)) => Outcome::Failed { message: error.to_string() },
+            None => Outcome::Unhandled,
+        }
+    }
+
+    fn use_key(&mut self, public_key: &str) -> Outcome {
+        match self.keys.as_ref().map(|keys| keys.adopt(public_key)) {
+            Some(Ok(())) => Outcome::Done,
             Some(Err(error)) => Outcome::Failed { message: error.to_string() },
             None => Outcome::Unhandled,
         }

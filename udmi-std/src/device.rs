@@ -234,7 +234,8 @@ impl Builder {
     }
 
     /// Hears of a new key: its public half as PEM, to be registered with the cloud, and the name of the old
-    /// pair's backup. The device connects with the new key from then on.
+    /// pair's backup. The device connects with the new key from then on. It is told again at each start until the
+    /// broker has taken the key.
     pub fn on_key_rotated(mut self, hear: impl FnMut(&str, &str) + Send + 'static) -> Self {
         self.closures.key_rotated = Some(Box::new(hear));
         self

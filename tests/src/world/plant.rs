@@ -131,7 +131,7 @@ impl Plant {
                     self.installed.last() == Some(&Installed::Activated { version: version.clone() });
                 Outcome::Blob(if is_activated { BlobOutcome::Activated } else { BlobOutcome::NotActivated })
             }
-            Hook::RotateKey => Outcome::Unhandled,
+            Hook::MakeKey | Hook::UseKey { .. } => Outcome::Unhandled,
         }
     }
 
@@ -164,7 +164,8 @@ impl Plant {
             Hook::Metrics
             | Hook::Lifecycle { .. }
             | Hook::Command { .. }
-            | Hook::RotateKey
+            | Hook::MakeKey
+            | Hook::UseKey { .. }
             | Hook::RestoreKey { .. } => &self.others,
             Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } | Hook::CheckActivation { .. } => {
                 &self.blobs

@@ -50,9 +50,14 @@ impl Application<Udmi> for PlantApplication {
             }
             Hook::ActivateBlob { name, .. } => self.module.activate(&name),
             Hook::CheckActivation { name, version, .. } => self.module.check(&name, version.as_deref()),
-            Hook::RotateKey => match self.keys.as_ref().map(DeviceKeys::rotate) {
+            Hook::MakeKey => match self.keys.as_ref().map(DeviceKeys::prepare) {
                 None => Outcome::Unhandled,
                 Some(Ok(made)) => Outcome::KeyMade(made),
+                Some(Err(error)) => failed(&error),
+            },
+            Hook::UseKey { public_key } => match self.keys.as_ref().map(|keys| keys.adopt(&public_key)) {
+                None => Outcome::Unhandled,
+                Some(Ok(())) => Outcome::Done,
                 Some(Err(error)) => failed(&error),
             },
             Hook::RestoreKey { backup } => match self.keys.as_ref().map(|keys| keys.restore(&backup)) {

@@ -25,9 +25,15 @@ struct Shared {
     name: String,
     certifier: Option<Certifier>,
     /// Held for as long as a rotation takes.
-    store: Mutex<Box<dyn KeyStore>>,
+    kept: Mutex<Kept>,
     /// Held for a moment only, so that signing goes on while a rotation makes its key.
     current: RwLock<Arc<Current>>,
+}
+
+struct Kept {
+    store: Box<dyn KeyStore>,
+    /// Made and not in force yet.
+    prepared: Option<Current>,
 }
 
 struct Current {
@@ -122,7 +128,7 @@ impl DeviceKeys {
         Ok(Self(Arc::new(Shared {
             name: name.to_owned(),
             certifier,
-            store: Mutex::new(store),
+            kept: Mutex::new(Kept { store, prepared: None }),
             current: RwLock::new(Arc::new(current)),
         })))
     }
@@ -175,7 +181,7 @@ impl DeviceKeys {
     /// # Errors
     /// They cannot be listed.
     pub fn backups(&self) -> Result<Vec<String>, KeyStoreError> {
-        self.0.store().backups()
+        self.0.kept().store.backups()
     }
 
     /// Makes a new key of the same kind and size, with a certificate if the old one had one, keeps the old pair
@@ -186,23 +192,30 @@ impl DeviceKeys {
     /// # Errors
     /// Something could not be made or stored; the old pair is still in force.
     pub fn rotate(&self) -> Result<NewKey, KeyStoreError> {
-        let mut store = self.0.store();
-        let old = self.0.current();
-        let key = PrivateKey::generate(KeySpec::like(&old.public_key)).map_err(KeyStoreError::Generate)?;
-        let certificate = match old.pair.certificate {
-            Some(_) => Some(certify(self.0.certifier.as_ref(), &key, &self.0.name)?),
-            None => None,
-        };
-        let new = Current::new(KeyPair { key, certificate })?;
-        let backup = keep(&mut **store, &old.pair)?;
-        store.save(&new.pair)?;
-        let made = NewKey {
-            public_key: new.public_key.to_pem(),
-            backup,
-            password: Secret::new(new.pair.key.broker_password().expose().to_owned()),
-        };
-        self.0.put(new);
+        let mut kept = self.0.kept();
+        let made = self.0.prepare(&mut kept)?;
+        self.0.adopt(&mut kept, &made.public_key)?;
         Ok(made)
+    }
+
+    /// The first half of [`Self::rotate`]: the old pair is backed up and stays in force, the new one waits in memory
+    /// for [`Self::adopt`], in place of one that waited before. Whoever notes down in between what is about to
+    /// happen can tell after a crash whether it has.
+    ///
+    /// # Errors
+    /// Something could not be made or stored.
+    pub fn prepare(&self) -> Result<NewKey, KeyStoreError> {
+        self.0.prepare(&mut self.0.kept())
+    }
+
+    /// The second half: puts the prepared pair with that public key (PEM) in force. If it is in force already, there
+    /// is nothing to do.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NotPrepared`] if there is no such pair, as after a crash in between, or it could not be
+    /// stored; the old pair is still in force.
+    pub fn adopt(&self, public_key: &str) -> Result<(), KeyStoreError> {
+        self.0.adopt(&mut self.0.kept(), public_key)
     }
 
     /// Puts the key pair of a backup in force. The pair it replaces is kept as a backup too, unless it is one.
@@ -211,23 +224,53 @@ impl DeviceKeys {
     /// There is no such backup, or it cannot be read, or something could not be stored; the present pair is
     /// still in force.
     pub fn restore(&self, backup: &str) -> Result<(), KeyStoreError> {
-        let mut store = self.0.store();
-        let restored = Current::new(store.load_backup(backup)?)?;
-        let replaced = self.0.current();
-        if replaced.pair.is_same(&restored.pair) {
-            return Ok(());
-        }
-        keep(&mut **store, &replaced.pair)?;
-        store.save(&restored.pair)?;
-        self.0.put(restored);
-        Ok(())
+        let mut kept = self.0.kept();
+        let restored = Current::new(kept.store.load_backup(backup)?)?;
+        self.0.replace(&mut kept, restored)
     }
 }
 
 impl Shared {
-    fn store(&self) -> MutexGuard<'_, Box<dyn KeyStore>> {
+    fn prepare(&self, kept: &mut Kept) -> Result<NewKey, KeyStoreError> {
+        let old = self.current();
+        let key = PrivateKey::generate(KeySpec::like(&old.public_key)).map_err(KeyStoreError::Generate)?;
+        let certificate = match old.pair.certificate {
+            Some(_) => Some(certify(self.certifier.as_ref(), &key, &self.name)?),
+            None => None,
+        };
+        let new = Current::new(KeyPair { key, certificate })?;
+        let backup = keep(&mut *kept.store, &old.pair)?;
+        let made = NewKey {
+            public_key: new.public_key.to_pem(),
+            backup,
+            password: Secret::new(new.pair.key.broker_password().expose().to_owned()),
+        };
+        kept.prepared = Some(new);
+        Ok(made)
+    }
+
+    fn adopt(&self, kept: &mut Kept, public_key: &str) -> Result<(), KeyStoreError> {
+        if self.current().public_key.to_pem() == public_key {
+            return Ok(());
+        }
+        let prepared = kept.prepared.take_if(|prepared| prepared.public_key.to_pem() == public_key);
+        self.replace(kept, prepared.ok_or(KeyStoreError::NotPrepared)?)
+    }
+
+    fn replace(&self, kept: &mut Kept, new: Current) -> Result<(), KeyStoreError> {
+        let replaced = self.current();
+        if replaced.pair.is_same(&new.pair) {
+            return Ok(());
+        }
+        keep(&mut *kept.store, &replaced.pair)?;
+        kept.store.save(&new.pair)?;
+        self.put(new);
+        Ok(())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // A panic elsewhere cannot leave a store half changed: that is what `save` promises.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> Arc<Current> {

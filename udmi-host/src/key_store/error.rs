@@ -37,6 +37,8 @@ pub enum KeyStoreError {
     BackupTaken(String),
     /// There is no backup of that name.
     NoBackup(String),
+    /// No key pair with that public key waits to be put in force.
+    NotPrepared,
     /// There are as many backups as a store keeps; where, if in a folder.
     TooManyBackups(Option<PathBuf>),
     /// No key could be made.
@@ -67,6 +69,7 @@ impl fmt::Display for KeyStoreError {
             Self::BackupName => f.write_str("the name of a backup is 1 to 64 letters, digits and hyphens"),
             Self::BackupTaken(name) => write!(f, "there is a backup {name} already"),
             Self::NoBackup(name) => write!(f, "there is no backup {name}"),
+            Self::NotPrepared => f.write_str("no such key waits to be put in force"),
             Self::TooManyBackups(None) => write!(f, "there are {} backups; remove some", super::MAX_BACKUPS),
             Self::TooManyBackups(Some(folder)) => {
                 let most = super::MAX_BACKUPS;

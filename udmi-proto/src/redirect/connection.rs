@@ -92,23 +92,25 @@ impl Connection {
         })
     }
 
-    /// Whether the password is the one derived from the device's key: the local broker wants it under the client
+    /// The password that is derived from the device's key, if it is in use: the local broker wants it under the client
     /// id as user name (§1.5, §1.6). Passwords are not compared, since a trace knows only their masks.
-    fn derives_password(&self) -> bool {
+    pub(crate) fn derived_password(&self) -> Option<&Secret<String>> {
         match &self.authentication {
-            Authentication::Password(credentials) => credentials.username == self.client_id,
-            Authentication::Token(_) | Authentication::None => false,
+            Authentication::Password(credentials) => {
+                (credentials.username == self.client_id).then_some(&credentials.password)
+            }
+            Authentication::Token(_) | Authentication::None => None,
         }
     }
 
-    /// Puts `new` in place of the password derived from the key; gives the one before back, if it was there.
-    pub(crate) fn change_password(&mut self, new: &Secret<String>) -> Option<Secret<String>> {
-        let derived = self.derives_password();
+    /// Puts `new` in place of the password derived from the key; tells whether one was in use.
+    pub(crate) fn change_password(&mut self, new: &Secret<String>) -> bool {
         match &mut self.authentication {
-            Authentication::Password(credentials) if derived => {
-                Some(core::mem::replace(&mut credentials.password, new.clone()))
+            Authentication::Password(credentials) if credentials.username == self.client_id => {
+                credentials.password = new.clone();
+                true
             }
-            Authentication::Password(_) | Authentication::Token(_) | Authentication::None => None,
+            Authentication::Password(_) | Authentication::Token(_) | Authentication::None => false,
         }
     }
 }
@@ -343,10 +345,11 @@ mod tests {
         let new = Secret::new(String::from("new"));
         let basic = |user: &str| json!({ "basic": { "username": user, "password": "p" } });
         let mut own = read(&with("auth_provider", basic("somebody"))).unwrap();
-        assert_eq!(own.change_password(&new), None);
+        assert!(!own.change_password(&new) && own.derived_password().is_none());
         let mut derived = read(&with("auth_provider", basic("c"))).unwrap();
-        assert_eq!(derived.change_password(&new), Some(Secret::new("p".into())));
-        assert_eq!(derived.change_password(&new), Some(new));
+        assert_eq!(derived.derived_password(), Some(&Secret::new("p".into())));
+        assert!(derived.change_password(&new));
+        assert_eq!(derived.derived_password(), Some(&new));
     }
 
     #[test]

@@ -77,29 +77,34 @@ impl Redirect {
         });
     }
 
-    /// Puts `new` in place of the password that is derived from the device's key, wherever it is used; gives the
-    /// one before back, if there was one.
-    pub(crate) fn change_password(
-        &mut self,
-        cx: &mut Cx<'_, Udmi>,
-        new: &Secret<String>,
-    ) -> Option<Secret<String>> {
-        let mut before = None;
+    /// The password that is derived from the device's key, if one is used anywhere.
+    pub(crate) fn derived_password(&self) -> Option<Secret<String>> {
+        [&self.connection, &self.working, &self.configured]
+            .into_iter()
+            .chain(&self.homes)
+            .chain(&self.next)
+            .find_map(|connection| connection.derived_password().cloned())
+    }
+
+    /// Puts `new` in place of the password that is derived from the device's key, wherever it is used.
+    pub(crate) fn change_password(&mut self, cx: &mut Cx<'_, Udmi>, new: &Secret<String>) {
         for connection in [&mut self.connection, &mut self.working, &mut self.configured]
             .into_iter()
             .chain(&mut self.homes)
             .chain(&mut self.next)
         {
-            before = before.or(connection.change_password(new));
+            connection.change_password(new);
         }
         if let Some(stored) = &mut self.stored {
             let connections = [&mut stored.connection].into_iter().chain(&mut stored.previous);
-            let changed = connections.filter_map(|connection| connection.change_password(new)).count();
+            let changed = connections
+                .map(|connection| connection.change_password(new))
+                .filter(|changed| *changed)
+                .count();
             if changed > 0 {
                 store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
             }
         }
-        before
     }
 
     /// What is stored is where the next run begins: no other than what works.

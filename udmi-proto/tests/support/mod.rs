@@ -200,6 +200,22 @@ impl Rig {
         self.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
     }
 
+    /// The transport of a connection being made comes up; tells the password of the CONNECT.
+    pub fn open(&mut self) -> Option<String> {
+        let conn = self.dialed();
+        self.answered = Some(conn);
+        let before = self.connects.len();
+        self.handle(Event::Opened { conn });
+        self.connects.get(before)?.2.clone()
+    }
+
+    /// The broker answers the CONNECT.
+    pub fn welcome(&mut self, code: ConnectCode) {
+        if self.conn.is_some() {
+            self.receive(&Packet::ConnAck { session_present: false, code });
+        }
+    }
+
     /// Whether there is a connection, or one is being made.
     pub fn is_connected(&self) -> bool {
         self.conn.is_some()
@@ -231,11 +247,15 @@ impl Rig {
 
     /// Answers the device if it dials and was not answered yet; tells whether there is a connection.
     pub fn try_connect(&mut self) -> bool {
-        let dials = self.conn.is_some() && self.answered != self.conn;
-        if dials {
+        if self.dials() {
             self.connect();
         }
         self.conn.is_some()
+    }
+
+    /// Whether the device waits for its transport or for the broker's first answer.
+    pub fn dials(&self) -> bool {
+        self.conn.is_some() && self.answered != self.conn
     }
 
     /// Loses the link.
