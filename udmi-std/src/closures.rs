@@ -300,6 +300,48 @@ mod tests {
     }
 
     #[test]
+    fn whether_a_blob_is_activated_is_told_as_far_as_the_application_knows() {
+        let check = || Hook::CheckActivation { name: "system".into(), generation: "g".into(), version: None };
+        let mut closures = Closures::default();
+        assert_eq!(closures.answer(check()), Outcome::Unhandled);
+        let activated = Outcome::Blob(BlobOutcome::Activated);
+        let not_activated = Outcome::Blob(BlobOutcome::NotActivated);
+        for (known, outcome) in
+            [(Some(true), activated), (Some(false), not_activated), (None, Outcome::Unhandled)]
+        {
+            closures.check_activation = Some(Box::new(move |_, _| known));
+            assert_eq!(closures.answer(check()), outcome);
+        }
+        closures.check_activation = Some(Box::new(|_, _| panic!("no disc")));
+        assert!(matches!(closures.answer(check()), Outcome::Failed { .. }));
+    }
+
+    /// What the core asks of the keys after a run that ended in the middle of a rotation.
+    #[test]
+    fn a_key_that_is_made_is_used_once_it_is_asked_for() {
+        let made = |keys: &DeviceKeys| {
+            let mut closures = Closures { keys: Some(keys.clone()), ..Closures::default() };
+            let Outcome::KeyMade(made) = closures.answer(Hook::MakeKey) else { panic!() };
+            (closures, made)
+        };
+        let wanted = udmi_host::key_store::Wanted::default();
+        let store = udmi_host::key_store::MemoryKeyStore::new();
+        let keys = DeviceKeys::ensure(store, "AHU-1", wanted).unwrap().0;
+        let first = keys.public_key().to_pem();
+        let (mut closures, new) = made(&keys);
+        assert_eq!(keys.public_key().to_pem(), first);
+        let other = Hook::UseKey { public_key: "another".into() };
+        assert!(matches!(closures.answer(other), Outcome::Failed { .. }));
+        for _ in 0..2 {
+            let public_key = new.public_key.clone();
+            assert_eq!(closures.answer(Hook::UseKey { public_key }), Outcome::Done);
+            assert_eq!(keys.public_key().to_pem(), new.public_key);
+        }
+        assert_eq!(closures.answer(Hook::RestoreKey { backup: new.backup }), Outcome::Done);
+        assert_eq!(keys.public_key().to_pem(), first);
+    }
+
+    #[test]
     fn nobody_for_writes_means_they_succeed() {
         assert_eq!(Closures::default().write("a", &Value::Integer(1)), Outcome::Done);
     }
