@@ -16,10 +16,9 @@ use crate::port::{Hook, NewKey, Notice, Outcome};
 use crate::redirect::{Redirect, set_aside, store};
 use crate::udmi::{Timer, Udmi};
 
-/// How long the host may take to make a key pair: an RSA key on a slow machine takes minutes.
-const MAKE_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long it may take to put one in force, or an old one back.
-const PUT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the host may take to make a key pair, to put one in force, or to put an old one back: an RSA key on a
+/// slow machine takes minutes, and so may a blob that the host installs before it comes to the key.
+const HOST_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long the store may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -65,7 +64,7 @@ impl Rotation {
         let asked = change.public_key.clone().map(|public_key| cx.invoke(Hook::UseKey { public_key }));
         self.phase = match asked {
             Some(Ok(hook)) => {
-                cx.after(Timer::Rotation, PUT_TIMEOUT);
+                cx.after(Timer::Rotation, HOST_TIMEOUT);
                 Phase::Resuming { hook, change }
             }
             // One that was recorded in the first format was in force before.
@@ -90,7 +89,7 @@ impl Rotation {
         match cx.invoke(Hook::MakeKey) {
             Ok(hook) => {
                 log(cx, own, Level::NOTICE, "key rotation begins");
-                cx.after(Timer::Rotation, MAKE_TIMEOUT);
+                cx.after(Timer::Rotation, HOST_TIMEOUT);
                 self.phase = Phase::Making { hook, asked };
             }
             Err(full) => refuse(cx, own, asked, &format!("{full}")),
@@ -179,7 +178,7 @@ impl Rotation {
         let public_key = change.public_key.clone().unwrap_or_default();
         match cx.invoke(Hook::UseKey { public_key }) {
             Ok(hook) => {
-                cx.after(Timer::Rotation, PUT_TIMEOUT);
+                cx.after(Timer::Rotation, HOST_TIMEOUT);
                 self.phase = Phase::Adopting { hook, change, asked };
             }
             Err(full) => self.call_off(cx, own, asked, &format!("{full}")),
@@ -273,7 +272,7 @@ impl Rotation {
     fn restore(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, change: Unproven) {
         match cx.invoke(Hook::RestoreKey { backup: change.backup.clone() }) {
             Ok(hook) => {
-                cx.after(Timer::Rotation, PUT_TIMEOUT);
+                cx.after(Timer::Rotation, HOST_TIMEOUT);
                 self.phase = Phase::Restoring { hook, change };
             }
             Err(full) => {
