@@ -291,10 +291,10 @@ pub enum Hook {
     /// Make a new key pair and keep the old one as a backup, but go on with the old one. Answered within five minutes
     /// by `KeyMade`, `Failed` or `Unhandled`; what is answered later is not used.
     MakeKey,
-    /// Put the key pair in force that was made last. Answered within five minutes by `Done`, also if it is in force already,
-    /// or `Failed`: it is not there, or could not be stored, and the old one is in force. Asked again at the start of
-    /// a run until the broker has taken it, since the run before may have ended before it heard the answer. If it is
-    /// cancelled, a `RestoreKey` follows, which has to be carried out after it.
+    /// Put the key pair in force that was made last. Answered within five minutes by `Done`, also if it is in force
+    /// already, or `Failed`: it is not there, or could not be stored, and the old one is in force. Asked again at the
+    /// start of a run until the broker has taken it, since the run before may have ended before it heard the answer.
+    /// If it is cancelled, a `RestoreKey` may follow, which has to be carried out after it.
     UseKey {
         /// Its public key, as it was told by `KeyMade`.
         public_key: String,
