@@ -1,11 +1,11 @@
 //! Kills a device at moments chosen by chance; each next start must load what was stored, and count on.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use udmi_tests::live::cloud::Message;
+use udmi_tests::live::kills::{complaint, wreckage};
 
 use crate::Failure;
 use crate::table::{Sample, Table, millis};
@@ -32,7 +32,8 @@ pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
             // Killed after its first state, but before the count was safe on the disc.
             again += usize::from(highest == before);
         }
-        wrong.extend(unreadable(&udmi.state_folder(STATE), kill)?);
+        let left = wreckage(&udmi.state_folder(STATE))?;
+        wrong.extend(left.into_iter().map(|left| format!("kill {kill}: {left}")));
     }
     let process = udmi.device(&bench, "std", STATE)?;
     let last = bench.wait("/state")?;
@@ -64,32 +65,7 @@ fn step(highest: &mut u64, state: &Message, kill: usize) -> Result<Option<String
 /// Kills the process; it should have had nothing to say of its store.
 fn complaints(process: Process, kill: usize) -> Result<Option<String>, Failure> {
     let said = process.kill()?;
-    let bad = said.lines().find(|line| line.contains("could not be read") || line.contains("cannot"));
-    Ok(bad.map(|line| format!("start {kill}: {line}")))
-}
-
-/// What the command keeps beside the values: its lock, and the folder of what is being fetched.
-const OTHERS: [&str; 2] = ["lock", "staging"];
-
-/// What is in the folder is a whole JSON object, or a temporary file of a write that was cut.
-fn unreadable(folder: &Path, kill: usize) -> Result<Vec<String>, Failure> {
-    let mut wrong = Vec::new();
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(wrong), // killed before it made it
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if OTHERS.contains(&name.as_str()) {
-            continue;
-        }
-        let whole = || serde_json::from_slice::<Value>(&std::fs::read(&path).ok()?).ok();
-        if !name.ends_with(".tmp") && (!name.ends_with(".json") || whole().is_none()) {
-            wrong.push(format!("kill {kill}: {name} is left behind"));
-        }
-    }
-    Ok(wrong)
+    Ok(complaint(&said).map(|line| format!("start {kill}: {line}")))
 }
 
 fn time_to_first_state(udmi: &Udmi, bench: &Bench) -> Result<Duration, Failure> {

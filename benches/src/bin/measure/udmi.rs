@@ -1,7 +1,7 @@
 //! The `udmi` command, its sample site, and devices that run as processes of their own.
 
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -32,6 +32,11 @@ impl Udmi {
         let mut init = Command::new(&udmi.program);
         let output = init.arg("--quiet").arg("init").arg(udmi.folder.path().join("site")).output()?;
         if output.status.success() { Ok(udmi) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
+    }
+
+    /// The command.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// A folder for what a device remembers.
