@@ -13,11 +13,11 @@ const KILLS: usize = 200;
 const DEVICES: usize = 20;
 
 pub(crate) fn redirects(udmi: &Udmi, seed: u64, table: &mut Table) -> Result<(), Failure> {
-    measure("redirect", redirects::run, udmi, seed, table)
+    measure("redirects", redirects::run, udmi, seed, table)
 }
 
 pub(crate) fn updates(udmi: &Udmi, seed: u64, table: &mut Table) -> Result<(), Failure> {
-    measure("update", updates::run, udmi, seed, table)
+    measure("updates", updates::run, udmi, seed, table)
 }
 
 fn measure(
@@ -32,7 +32,7 @@ fn measure(
     let report = run(&plan)?;
     let met = report.is_clean(&plan);
     let found = report.found.iter().map(|(how, count)| format!("{count} {how}"));
-    let found = found.collect::<Vec<_>>().join(", ");
+    let found = found.collect::<Vec<_>>().join("; ");
     let boots = Sample::new(report.boots);
     let (median, longest) = (millis(boots.percentile(50)), millis(boots.maximum()));
     let figures = format!(
@@ -40,7 +40,7 @@ fn measure(
         report.kills,
         report.wrong.len()
     );
-    table.row(&format!("{KILLS} kills during a {what}, seed {seed}"), figures, "0 wrong", met);
+    table.row(&format!("{KILLS} kills during {what}, seed {seed}"), figures, "0 wrong", met);
     table.failures.extend(report.wrong);
     if report.kills < KILLS {
         table.failures.push(format!("{what}: only {} of {KILLS} kills took place", report.kills));

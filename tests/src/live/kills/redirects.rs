@@ -133,10 +133,11 @@ impl<'a> Traveller<'a> {
         let started = self.subject.start(&self.sides[0])?;
         let (at, side) = self.until_at_work(&mut order, report)?;
         report.boots.push(at.saturating_duration_since(started));
-        report.find(match (side == self.here, order.fails) {
-            (true, false) => "where it was",
-            (true, true) => "where it was, sent to a dead broker",
-            (false, _) => "where it was sent",
+        report.find(match (side == self.here, order.fails, was_there) {
+            (true, false, _) => "where it was",
+            (true, true, _) => "where it was, sent to a dead broker",
+            (false, _, false) => "where it was sent, not told before",
+            (false, _, true) => "where it was sent, told before",
         });
         if was_there && side != order.to {
             report.wrong.push(self.subject.tell("it was where it was sent, and is back"));
