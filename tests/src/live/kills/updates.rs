@@ -21,8 +21,13 @@ use crate::live::PATIENCE;
 const BLOB: &str = "system";
 /// Bytes of a payload that is fetched.
 const FETCHED: usize = 400_000;
-/// How long before the verdict, and before the restart, the moments around them begin.
-const AROUND: Duration = Duration::from_millis(400);
+/// From an order to a verdict: a burst of configs is waited for (§7.3), and the simulated module takes its time.
+/// The state that tells the verdict may be later, since states keep a distance.
+const INSTALLING: Duration = Duration::from_millis(2500);
+/// From telling the verdict to the activation (§5.6).
+const REST: Duration = Duration::from_secs(1);
+/// How far from a turning point the moments are that are meant to meet it.
+const AROUND: Duration = Duration::from_millis(150);
 
 /// Runs it.
 ///
@@ -130,17 +135,20 @@ impl<'a> Patient<'a> {
         self.until_the_end(&mut update, report)
     }
 
-    /// Some from the whole of the way, some from around the verdict, some from around the restart.
+    /// Some from the whole of the way, the others from around verdict, activation and restart.
     fn moment(&mut self, is_fetched: bool) -> Moment {
-        let verdict = self.verdict + if is_fetched { SERVING } else { Duration::ZERO };
+        let fetching = if is_fetched { SERVING } else { Duration::ZERO };
         let random = &mut self.subject.random;
         if random.of_ten(4) {
-            Moment::AfterOrder(random.up_to((verdict + self.restart).mul_f64(1.1)))
-        } else if random.of_ten(5) {
-            Moment::AfterOrder(random.between(verdict.saturating_sub(AROUND), verdict + AROUND / 4))
-        } else {
-            let least = self.restart.saturating_sub(AROUND);
-            Moment::AfterVerdict(random.between(least, self.restart + AROUND / 4))
+            return Moment::AfterOrder(random.up_to((fetching + self.verdict + self.restart).mul_f64(1.1)));
+        }
+        let mut around = |point: Duration| random.between(point.saturating_sub(AROUND), point + AROUND);
+        let (verdict, activation, restart) =
+            (around(fetching + INSTALLING + AROUND), around(REST), around(self.restart));
+        match () {
+            () if random.of_ten(4) => Moment::AfterOrder(verdict),
+            () if random.of_ten(5) => Moment::AfterVerdict(activation),
+            () => Moment::AfterVerdict(restart),
         }
     }
 
