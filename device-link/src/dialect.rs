@@ -75,6 +75,19 @@ pub trait Dialect: Sized {
         let _ = (topic, payload);
         None
     }
+    /// What a trace shows in place of a hook that holds a secret; none shows the hook. What the masked message leads
+    /// to is the mask of what the message leads to.
+    #[must_use]
+    fn mask_hook(hook: &Self::Hook) -> Option<Self::Hook> {
+        let _ = hook;
+        None
+    }
+    /// What a trace shows in place of a notice that holds a secret, as [`Dialect::mask_hook`] does of a hook.
+    #[must_use]
+    fn mask_notice(notice: &Self::Notice) -> Option<Self::Notice> {
+        let _ = notice;
+        None
+    }
 }
 
 /// How to connect and who to be.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::octets;
+use crate::secret::mask_url;
 
 /// Which key a signature is wanted of, and in which form (RFC 7518, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +62,26 @@ impl fmt::Display for SignError {
 impl core::error::Error for SignError {}
 
 /// Something to fetch into a staged file of the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// From where. Which schemes are allowed is the host's policy.
+    /// From where. Which schemes are allowed is the host's policy. Traces and `Debug` show it by [`mask_url`].
     pub url: String,
     /// The most bytes wanted; one more ends the fetch with [`FetchError::TooLarge`].
     pub limit: u64,
+}
+
+impl Request {
+    /// The same with its URL masked.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        Self { url: mask_url(&self.url), limit: self.limit }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("url", &mask_url(&self.url)).field("limit", &self.limit).finish()
+    }
 }
 
 /// What happens to a fetch. Chunks come in order, each byte once, until `Done` or `Failed` ends it.

@@ -50,5 +50,5 @@ pub use port::{
     Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, FetchId, HookId, Key, KeyError, Outbound,
     SignId, StoreId, Stored, Token, Transport,
 };
-pub use secret::{MASK, Secret};
+pub use secret::{MASK, Secret, mask_url};
 pub use time::{Instant, Now, UtcMillis};

@@ -192,7 +192,7 @@ impl Transcript {
                 self.write(now, &format!("> sign {id} {}", request.algorithm.name()));
             }
             Action::Fetch { id, request } => {
-                let request = value::render(request, self.width);
+                let request = value::render(&request.masked(), self.width);
                 self.write(now, &format!("> fetch {id} {request}"));
             }
             Action::Release { id } => self.write(now, &format!("> release {id}")),

@@ -67,6 +67,15 @@ fn without_value(finding: &str) -> String {
     }
 }
 
+/// What is wrong with a config that is no object, without the value that stands in its place.
+fn unquoted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once("expected a JSON object") {
+        Some((_, position)) => format!("expected a JSON object{position}"),
+        None => text,
+    }
+}
+
 /// The position counts from the start of the block and would mislead.
 fn without_position(message: &str) -> String {
     message.split(" at line ").next().unwrap_or(message).to_string()
@@ -105,9 +114,10 @@ pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
     let mut deserializer = serde_json::Deserializer::from_slice(payload);
     let members = Members::deserialize(&mut deserializer)
         .and_then(|members| deserializer.end().map(|()| members))
-        .map_err(|error| Broken {
-            message: format!("config is no valid JSON object: {}", without_position(&error.to_string())),
-            detail: Some(clipped(error.to_string())),
+        .map_err(|error| {
+            let reason = unquoted(&error);
+            let message = format!("config is no valid JSON object: {}", without_position(&reason));
+            Broken { message, detail: Some(clipped(reason)) }
         })?;
     let text = match members.timestamp {
         None => return Err(broken("timestamp: expected a date and time, found nothing")),

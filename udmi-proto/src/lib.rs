@@ -42,6 +42,7 @@ extern crate std;
 mod blobset;
 mod config;
 mod credentials;
+mod data_url;
 mod device;
 mod json;
 mod latch;
@@ -53,11 +54,13 @@ mod port;
 mod presence;
 mod redirect;
 mod scope;
+mod secrets;
 mod settings;
 mod system;
 mod topics;
 mod udmi;
 
+pub use data_url::{decode_data_url, percent_decode};
 pub use device_link::{
     Algorithm, Boot, Closed, ConnId, Down, Endpoint, ExitReason, FetchError, FetchEvent, FetchId, HookId,
     Instant, Key, Limits, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest, StoreId,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::MEMBERS;
 use crate::model::value::Value;
+use crate::presence::is_name;
 
 /// The settings of one device. Plain data; [`Settings::check`] tells what cannot work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,12 +87,16 @@ impl Settings {
         if self.custom_blocks.iter().any(|name| MEMBERS.contains(&name.as_str())) {
             return Err(SettingsError::CustomBlock);
         }
+        // One that begins with `_` is UDMI's to name, and an illegal one would spoil states.
+        if let Some(name) = self.options.blobs.iter().find(|name| !is_name(name)) {
+            return Err(SettingsError::Blob(name.clone()));
+        }
         Ok(())
     }
 }
 
 /// Why settings cannot work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsError {
     /// The device id is empty.
     DeviceId,
@@ -103,17 +108,23 @@ pub enum SettingsError {
     Host,
     /// A config block that the core reads itself is named as one of the application's.
     CustomBlock,
+    /// The name of a blob is none that UDMI allows (§2.6).
+    Blob(String),
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let reason = match self {
+            Self::Blob(name) => {
+                return write!(f, "the blob name {name:?} is not of a-z and 0-9 in parts joined by _");
+            }
             Self::DeviceId => "the device id is empty",
             Self::TopicPrefix => "the topic prefix is empty, too long, or has one of + # and U+0000",
             Self::ClientId => "the client id is empty or over 65535 bytes",
             Self::Host => "the broker's host name is empty",
             Self::CustomBlock => "a custom config block has a name that is UDMI's own",
-        })
+        };
+        f.write_str(reason)
     }
 }
 
@@ -288,7 +299,7 @@ pub struct Options {
     pub metrics_hook: bool,
     /// Offer commands that are none of the core's to the application (`Hook::Command`).
     pub command_hook: bool,
-    /// The blobs the device takes, by name (§2.6); others are skipped (§5.5). A name of letters and underscores is
+    /// The blobs the device takes, by name (§2.6; any other name is a [`SettingsError`]); others are skipped (§5.5). A name of letters and underscores is
     /// that of a software module as well, which shows the version a blob brought.
     pub blobs: Vec<String>,
     /// The most bytes of a blob; 16 MiB by default.
@@ -343,6 +354,21 @@ pub(crate) fn config_sync(seconds: i64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_illegal_name_of_a_blob_is_refused_with_the_name() {
+        let endpoint =
+            device_link::Endpoint { host: "h".into(), port: 1, transport: device_link::Transport::Tcp };
+        let mut settings = Settings::new("AHU-1", endpoint, "c", "p/AHU-1");
+        settings.options.blobs = alloc::vec!["system".into(), "bus_driver_2".into()];
+        assert_eq!(settings.check(), Ok(()));
+        for name in ["", "_iot_endpoint_config", "System", "a__b", "a.b", "2a"] {
+            settings.options.blobs = alloc::vec!["system".into(), name.into()];
+            let error = settings.check().unwrap_err();
+            assert_eq!(error, SettingsError::Blob(name.into()));
+            assert!(alloc::format!("{error}").contains(name));
+        }
+    }
 
     #[test]
     fn a_kind_takes_its_own_type_and_range_only() {

@@ -14,6 +14,7 @@ use crate::persisted;
 use crate::port::{Command, Hook, Notice, Outcome};
 use crate::redirect::{self, Authentication, Redirect};
 use crate::scope::DeviceTimer;
+use crate::secrets;
 use crate::settings::{Settings, SettingsError};
 use crate::topics::Topics;
 
@@ -128,7 +129,15 @@ impl Dialect for Udmi {
     }
 
     fn mask_message(topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
-        if topic.ends_with("/config") { redirect::mask_config(payload) } else { None }
+        if topic.ends_with("/config") { redirect::mask_config(payload) } else { secrets::command(payload) }
+    }
+
+    fn mask_hook(hook: &Hook) -> Option<Hook> {
+        secrets::hook(hook)
+    }
+
+    fn mask_notice(notice: &Notice) -> Option<Notice> {
+        secrets::notice(notice)
     }
 
     fn on_start(&mut self, cx: &mut Cx<'_, Self>, stored: &[Stored]) {

@@ -1,6 +1,6 @@
 //! Writes a trace, line by line, with what nobody is to see masked.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -11,8 +11,9 @@ use super::inbound::Inbound;
 use super::json;
 use crate::cx::WakeReason;
 use crate::dialect::Dialect;
+use crate::effect::FetchEvent;
 use crate::limits::Limits;
-use crate::port::{Action, Boot, ConnId, Event, Stored};
+use crate::port::{Action, Boot, ConnId, Event, FetchId, Stored};
 use crate::time::{Instant, Now};
 
 /// The most bytes that wait for the rest of a message to come, in text and in what the peer sent.
@@ -31,6 +32,8 @@ pub struct Recorder<D> {
     lines: VecDeque<Part>,
     waiting: usize,
     inbound: Inbound,
+    /// Fetches of data URLs; of which there are never more than the node may have under way.
+    inline: BTreeSet<FetchId>,
     /// Whether more waited than may.
     is_over: bool,
     dialect: PhantomData<fn() -> D>,
@@ -64,6 +67,7 @@ impl<D: Dialect> Recorder<D> {
             lines: VecDeque::new(),
             waiting: 0,
             inbound: Inbound::new(limits.packet_bytes, D::mask_message),
+            inline: BTreeSet::new(),
             is_over: false,
             dialect: PhantomData,
         }
@@ -83,6 +87,14 @@ impl<D: Dialect> Recorder<D> {
             }
             Event::Closed { conn, .. } => {
                 self.inbound.closed(*conn);
+                Begun::Whole(begin::<D>(now, Some(event)))
+            }
+            Event::Fetched { id, event: FetchEvent::Chunk(bytes) } if self.inline.contains(id) => {
+                let concealed = FetchEvent::Chunk(alloc::vec![b'*'; bytes.len()].into());
+                Begun::Whole(begin::<D>(now, Some(&Event::Fetched { id: *id, event: concealed })))
+            }
+            Event::Fetched { id, event: FetchEvent::Failed(_) } => {
+                self.inline.remove(id);
                 Begun::Whole(begin::<D>(now, Some(event)))
             }
             Event::Tick
@@ -109,11 +121,16 @@ impl<D: Dialect> Recorder<D> {
                 Action::Send { conn, .. } => self.inbound.sent(*conn),
                 Action::Close { conn } => self.inbound.closed(*conn),
                 Action::Exit(_) => self.inbound.end(),
+                Action::Fetch { id, request } if is_inline(&request.url) => {
+                    self.inline.insert(*id);
+                }
+                Action::Release { id } => {
+                    self.inline.remove(id);
+                }
                 Action::Open { .. }
                 | Action::Store { .. }
                 | Action::Sign { .. }
                 | Action::Fetch { .. }
-                | Action::Release { .. }
                 | Action::InvokeHook { .. }
                 | Action::CancelHook { .. }
                 | Action::Notify(_) => {}
@@ -198,10 +215,27 @@ pub(super) fn end<D: Dialect>(
 
 /// An action as a trace shows it. Whatever else has secrets shows its mask by itself.
 fn shown_action<D: Dialect>(action: &Action<D::Hook, D::Notice>) -> Action<D::Hook, D::Notice> {
-    if let Action::Store { id, key, value: Some(value) } = action
-        && let Some(masked) = D::mask_stored(key, value)
-    {
-        return Action::Store { id: *id, key: key.clone(), value: Some(Bytes::from(masked)) };
-    }
-    action.clone()
+    let masked = match action {
+        Action::Store { id, key, value: Some(value) } => D::mask_stored(key, value)
+            .map(|masked| Action::Store { id: *id, key: key.clone(), value: Some(Bytes::from(masked)) }),
+        Action::Fetch { id, request } => Some(Action::Fetch { id: *id, request: request.masked() }),
+        Action::InvokeHook { id, hook } => {
+            D::mask_hook(hook).map(|hook| Action::InvokeHook { id: *id, hook })
+        }
+        Action::Notify(notice) => D::mask_notice(notice).map(Action::Notify),
+        Action::Open { .. }
+        | Action::Send { .. }
+        | Action::Close { .. }
+        | Action::Store { .. }
+        | Action::Sign { .. }
+        | Action::Release { .. }
+        | Action::CancelHook { .. }
+        | Action::Exit(_) => None,
+    };
+    masked.unwrap_or_else(|| action.clone())
+}
+
+/// Whether what is fetched is the URL itself, so that the chunks are as secret as that.
+fn is_inline(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("data"))
 }

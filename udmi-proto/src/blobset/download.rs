@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::port::Notice;
 use crate::scope::Scope;
+use crate::secrets;
 
 use super::order::{Content, hex};
 
@@ -22,6 +23,8 @@ const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Download {
     pub(super) id: FetchId,
     expected: [u8; 32],
+    /// The URL is the content.
+    is_inline: bool,
     hasher: Sha256,
     limit: u64,
     received: u64,
@@ -38,7 +41,7 @@ pub(super) enum Progress {
     /// More is to come.
     More,
     /// All is staged.
-    Complete { size: u64, sha256: String, as_expected: bool },
+    Complete { size: u64, sha256: String, as_expected: bool, is_inline: bool },
     /// It is over. `released` tells whether the host still has something to forget.
     Failed { error: FetchError, released: bool },
 }
@@ -48,6 +51,7 @@ impl Download {
         Self {
             id,
             expected: content.sha256,
+            is_inline: secrets::inline(&content.url).is_some(),
             hasher: Sha256::new(),
             limit,
             received: 0,
@@ -88,6 +92,7 @@ impl Download {
                     size: self.received,
                     sha256: hex(&hash),
                     as_expected: hash[..] == self.expected,
+                    is_inline: self.is_inline,
                 }
             }
             FetchEvent::Failed(error) => Progress::Failed { error, released: true },

@@ -67,13 +67,15 @@ impl Blobset {
                 }
                 self.fail(sc, &name, FETCH, Level::ERROR, &error.to_string());
             }
-            Progress::Complete { size, sha256, as_expected } => {
+            Progress::Complete { size, sha256, as_expected, is_inline } => {
                 sc.log(PARSE, PARSE.level(), format!("Blob {name}: verifying {size} bytes"));
                 if as_expected {
                     self.process(sc, &name, id, size, sha256);
                 } else {
                     sc.cx.release(id);
-                    let reason = format!("the content does not have the SHA-256 of the config, but {sha256}");
+                    // A trace masks the content of such a URL, and with it what it hashes to.
+                    let found = if is_inline { String::new() } else { format!(", but {sha256}") };
+                    let reason = format!("the content does not have the SHA-256 of the config{found}");
                     self.fail(sc, &name, PARSE, Level::ERROR, &reason);
                 }
             }

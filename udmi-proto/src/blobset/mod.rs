@@ -26,7 +26,6 @@ use crate::device::Announcement;
 use crate::model::category::{Category, Level};
 use crate::model::config;
 use crate::port::Notice;
-use crate::presence::is_name;
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::Settings;
 
@@ -68,8 +67,7 @@ pub(crate) struct Blobset {
 impl Blobset {
     pub(crate) fn new(settings: &Settings) -> Self {
         let options = &settings.options;
-        // A name that UDMI reserves is not the application's to take, and an illegal one would spoil states.
-        let taken: BTreeSet<_> = options.blobs.iter().filter(|name| is_name(name)).cloned().collect();
+        let taken: BTreeSet<_> = options.blobs.iter().cloned().collect();
         let software = settings.identity.software.iter();
         let own_versions = software.filter(|(name, _)| taken.contains(*name));
         Self {

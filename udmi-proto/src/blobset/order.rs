@@ -1,15 +1,24 @@
 //! What a config wants of one blob (§5.1).
 
 use alloc::string::{String, ToString as _};
+use core::fmt;
+
+use device_link::mask_url;
 
 use crate::model::common::{Phase, Timestamp};
 use crate::model::config::BlobsetBlob;
 
 /// Where the content is, and what it hashes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) url: String,
     pub(super) sha256: [u8; 32],
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("url", &mask_url(&self.url)).finish_non_exhaustive()
+    }
 }
 
 /// A wish for one generation of a blob.

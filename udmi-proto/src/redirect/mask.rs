@@ -1,4 +1,4 @@
-//! Masking the secrets of an endpoint document, so that a trace shows none and still replays: the masked form is
+//! Masking the secrets of a config, above all of the endpoint document in it, so that a trace shows none and still replays: the masked form is
 //! as long as the original, its hash is right where the original's was, and it fails where the original fails.
 
 use alloc::string::String;
@@ -11,7 +11,9 @@ use super::base64;
 use super::order::{PREFIX, sha256};
 use super::scan::{scan, unescaped};
 use crate::config::{Broken, read};
+use crate::data_url::decode_data_url;
 use crate::model::endpoint::Endpoint;
+use crate::secrets;
 
 /// Members whose content is secret, at any depth.
 const SECRETS: [&str; 2] = ["password", "keyBytes"];
@@ -54,51 +56,70 @@ pub(crate) fn url(url: &str) -> String {
     alloc::format!("{kind}{}", "*".repeat(rest.len()))
 }
 
-/// A config with the secrets of its endpoint masked, and the hash over it made to fit; none if it has none.
+/// A config with the secrets of its blobs and of its custom blocks masked, and the hashes over them made to fit; none
+/// if it has none.
 pub(crate) fn config(payload: &[u8]) -> Option<Vec<u8>> {
     let masked = match read(payload) {
-        Err(broken) if broken.detail.is_some() && is_suspect(payload) => unreadable(payload, &broken),
+        Err(broken) if broken.detail.is_some() => unreadable(payload, &broken),
         Ok(_) | Err(_) => readable(payload),
     };
     (masked != payload).then_some(masked)
 }
 
+/// Where a text of a blob stands, and the names on the way to it.
+type Found = (Vec<String>, Range<usize>);
+
 fn readable(payload: &[u8]) -> Vec<u8> {
-    let (mut urls, mut hashes) = (Vec::new(), Vec::new());
+    let (mut urls, mut hashes): (Vec<Found>, Vec<Found>) = (Vec::new(), Vec::new());
     let mut masked = payload.to_vec();
     scan(payload, |path, at| {
-        match path.iter().position(|name| name == BLOB).map(|blob| path.split_at(blob + 1)) {
-            Some((_, [name])) if name == "url" => urls.push(at),
-            Some((_, [name])) if name == "sha256" => hashes.push(at),
-            Some((_, [name])) if OPEN.contains(&name.as_str()) => {}
-            Some((_, [] | [_, ..])) => cover(payload, &mut masked, &at),
-            // What stands where the endpoint should be found.
+        match member_of_blob(path) {
+            Some([name]) if name == "url" => urls.push((path.to_vec(), at)),
+            Some([name]) if name == "sha256" => hashes.push((path.to_vec(), at)),
+            Some([name]) if OPEN.contains(&name.as_str()) => {}
+            Some([] | [_, ..]) => cover(payload, &mut masked, &at),
+            // What stands where blobs should be found.
             None if PLACES.iter().any(|place| path == *place) => cover(payload, &mut masked, &at),
-            None => {}
+            None => secrets::custom(payload, &mut masked, path, &at),
         }
     });
-    for at in urls {
-        let old = unescaped(payload, &at);
-        let new = url(&old);
+    for (path, at) in urls {
+        let (old, blob) = (unescaped(payload, &at), path.split_last().map(|(_, blob)| blob));
+        let is_endpoint = path.iter().any(|name| name == BLOB);
+        let new = if is_endpoint { url(&old) } else { secrets::url(&old) };
         if new == old {
             continue;
         }
-        let content = |url: &str| url.strip_prefix(PREFIX).and_then(|coded| base64::decode(coded).ok());
-        if let (Some(old), Some(new)) = (content(&old), content(&new)) {
-            let (old, new) = (sha256(&old), sha256(&new));
-            for at in hashes.iter().filter(|at| unescaped(payload, at).eq_ignore_ascii_case(&old)) {
-                put_text(&mut masked, at, &new);
-            }
+        // Of members that are there twice, the last one counts.
+        let hash = hashes.iter().rfind(|(path, _)| path.split_last().map(|(_, blob)| blob) == blob);
+        if let (Some(old), Some(new)) = (content(&old, is_endpoint), content(&new, is_endpoint))
+            && let Some((_, at)) =
+                hash.filter(|(_, at)| unescaped(payload, at).eq_ignore_ascii_case(&sha256(&old)))
+        {
+            put_text(&mut masked, at, &sha256(&new));
         }
         put_text(&mut masked, &at, &new);
     }
     masked
 }
 
-/// Whether a config that cannot be read may hold an endpoint all the same; with an escape in it, nobody knows.
-fn is_suspect(payload: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(payload);
-    [BLOB, "base64", "data:", "password", "\\u"].iter().any(|part| text.contains(part))
+/// What follows the name of a blob in a path, if it leads through one. The endpoint is looked for anywhere.
+fn member_of_blob(path: &[String]) -> Option<&[String]> {
+    if let Some(blob) = path.iter().position(|name| name == BLOB) {
+        return path.get(blob + 1..);
+    }
+    match path {
+        [blobset, blobs, _, rest @ ..] if blobset == "blobset" && blobs == "blobs" => Some(rest),
+        _ => None,
+    }
+}
+
+/// What a URL holds itself.
+fn content(url: &str, is_endpoint: bool) -> Option<Vec<u8>> {
+    if is_endpoint {
+        return url.strip_prefix(PREFIX).and_then(|coded| base64::decode(coded).ok());
+    }
+    secrets::inline(url).and_then(|rest| decode_data_url(rest).ok())
 }
 
 /// A config that is refused as a whole for the same reason without any of its texts, if that can be.
@@ -124,7 +145,7 @@ fn covered(json: &[u8], is_wanted: impl Fn(&[String]) -> bool) -> Vec<u8> {
 
 /// Puts stars in place of a text, and ones in place of a number's digits. What makes a text invalid stays, and
 /// so do words, which are no secrets.
-fn cover(json: &[u8], covered: &mut [u8], at: &Range<usize>) {
+pub(crate) fn cover(json: &[u8], covered: &mut [u8], at: &Range<usize>) {
     let is_text = at.start.checked_sub(1).and_then(|quote| json.get(quote)) == Some(&b'"');
     let is_valid = is_text && (!unescaped(json, at).is_empty() || at.is_empty());
     let mut kept = 0_usize;
@@ -153,7 +174,7 @@ fn ended(json: &[u8], (line, column): (usize, usize), after: usize) -> Vec<u8> {
 
 /// Puts a text in place of one that is written no shorter. Where it is written longer, because of escapes, the
 /// new one ends earlier, and spaces follow it.
-fn put_text(json: &mut [u8], at: &Range<usize>, text: &str) {
+pub(crate) fn put_text(json: &mut [u8], at: &Range<usize>, text: &str) {
     let quoted = serde_json::to_vec(text).unwrap_or_default();
     let end = quoted.len().saturating_sub(1);
     let padded = quoted.iter().skip(1).chain(core::iter::repeat(&b' '));
@@ -331,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_config_without_secrets_is_left_alone() {
-        for plain in ["", "{}", "oops", "{\"a\":\"b\"", &config_with("{}"), &config_with("{\"password\":")] {
+        for plain in ["", "{}", &config_with("{}"), &config_with("{\"password\":")] {
             assert_eq!(config(plain.as_bytes()), None, "{plain}");
         }
     }

@@ -10,7 +10,7 @@ mod connection;
 mod home;
 mod mask;
 mod order;
-mod scan;
+pub(crate) mod scan;
 mod way;
 
 use alloc::format;
@@ -32,9 +32,9 @@ use crate::port::Notice;
 use crate::settings::Settings;
 use crate::udmi::{Timer, Udmi};
 
-pub(crate) use base64::encode_url;
+pub(crate) use base64::{encode, encode_url};
 pub(crate) use connection::{Authentication, Connection, StoredConnection};
-pub(crate) use mask::config as mask_config;
+pub(crate) use mask::{config as mask_config, cover, put_text};
 use order::Order;
 
 const APPLY: Category = Category::BlobsetBlobApply;

@@ -9,7 +9,7 @@ const DEEPEST: usize = 256;
 
 /// Calls `visit` for each text, number and word, with the names on the way to it and where it is: a text without
 /// its quotes.
-pub(super) fn scan(json: &[u8], mut visit: impl FnMut(&[String], Range<usize>)) {
+pub(crate) fn scan(json: &[u8], mut visit: impl FnMut(&[String], Range<usize>)) {
     let (mut path, mut deeper) = (Vec::new(), 0_usize);
     let mut at = 0;
     while let Some(byte) = json.get(at) {
@@ -58,7 +58,7 @@ fn end_of_word(json: &[u8], from: usize) -> usize {
 }
 
 /// What a text says; nothing if it is no valid one.
-pub(super) fn unescaped(json: &[u8], text: &Range<usize>) -> String {
+pub(crate) fn unescaped(json: &[u8], text: &Range<usize>) -> String {
     let quoted = json.get(text.start.saturating_sub(1)..text.end + 1).unwrap_or_default();
     serde_json::from_slice(quoted).unwrap_or_default()
 }

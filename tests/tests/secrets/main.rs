@@ -1,5 +1,7 @@
 //! No secret is found in what a device shows of itself, wherever it was planted, and what it shows still replays.
 
+mod elsewhere;
+
 use device_link::trace::{Header, replay};
 use device_link::transcript::Transcript;
 use proptest::prelude::*;
@@ -160,9 +162,13 @@ fn assert_shows_none(world: &World, secrets: &[String]) {
     places.extend(world.traces().iter().flat_map(|trace| streams(trace)));
     places.extend(world.cloud.received.iter().map(|received| received.payload.to_string()));
     places.push(format!("{:?} {:?}", world.notices(), world.device()));
+    assert_none_in(&places, secrets);
+}
+
+fn assert_none_in(places: &[String], secrets: &[String]) {
     for needle in secrets.iter().flat_map(|secret| needles(secret)) {
         let hexadecimal = hexadecimal(&needle);
-        for place in &places {
+        for place in places {
             assert!(!place.contains(&needle), "{needle} in {place}");
             assert!(!place.contains(&hexadecimal), "{needle} in hexadecimal in {place}");
         }
