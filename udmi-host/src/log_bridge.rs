@@ -2,8 +2,10 @@
 //!
 //! The bridge is a logger of the `log` crate. It turns each record into a [`LogEntry`], hands that to a sink
 //! (which should do no more than push it into a bounded queue) and passes the record on to another logger if
-//! there is one. Publishing a log entry makes the libraries underneath log again, so records of those are
-//! passed on but not turned into entries, and neither is what the sink itself logs.
+//! there is one. Publishing a log entry makes the libraries underneath log again, and what those for HTTP and TLS
+//! log may hold the secrets of a URL. So records of those crates, told by their target, are passed on but not turned
+//! into entries, and neither is what the sink itself logs. Who installs another logger beside the bridge decides
+//! by itself what of theirs it keeps.
 
 use std::cell::Cell;
 use std::fmt::{self, Write};
@@ -18,7 +20,8 @@ pub const MAX_MESSAGE_BYTES: usize = 2048;
 /// The longest category of an entry, in bytes; a longer one loses its last parts.
 pub const MAX_CATEGORY_BYTES: usize = 128;
 
-/// Crates whose records would come back as new ones if they were published.
+/// Crates whose records would come back as new ones if they were published, or show what they carry: those of the
+/// transport tell of URLs, headers and certificates.
 const OWN_CRATES: &[&str] = &[
     "udmi_host",
     "udmi_proto",
@@ -28,6 +31,8 @@ const OWN_CRATES: &[&str] = &[
     "device_link",
     "device_broker",
     "rustls",
+    "ureq",
+    "ureq_proto",
     "polling",
     "async_io",
     "smol",
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn records_of_the_libraries_underneath_make_no_entries() {
         let (bridge, entries) = bridge(LevelFilter::Trace);
-        for target in ["udmi_std::driver", "device_link", "rustls::client::hs"] {
+        for target in ["udmi_std::driver", "device_link", "rustls::client::hs", "ureq::run", "ureq_proto"] {
             record(&bridge, Level::Error, target, "loop");
         }
         record(&bridge, Level::Error, "device_linker", "other");

@@ -8,7 +8,7 @@ use device_link::{FetchError, FetchEvent, FetchId, Request};
 use udmi_host::fetch::Fetcher;
 
 /// Events of one fetch that may wait for the core; the fetch then waits as well.
-const WAITING_MAX: usize = 4;
+const WAITING_MAX: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Fetches {

@@ -1,22 +1,25 @@
 //! Downloads over HTTP, taken up again where they were lost. This is the only file that makes requests.
 
 use std::error::Error as _;
-use std::io::{self, Read as _};
+use std::io;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use udmi_proto::FetchError;
 use ureq::http::{HeaderMap, StatusCode, Uri, header};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Body, ProxyProtocol, Timeout};
 
 use super::job::{Stage, Stop};
 use super::location::resolve;
-use super::{CHUNK_BYTES, FetchPolicy, FetcherError, Proxy};
+use super::proxy::Proxies;
+use super::{CHUNK_BYTES, FetchPolicy, FetcherError};
 use crate::tls::{self, TlsError, Trust};
 
 /// The most bytes of a response's head.
 const HEAD_BYTES_MAX: usize = 32 << 10;
+/// For the head of a request, whose first line has to fit.
+const OUTPUT_BYTES: usize = 32 << 10;
 /// No pause between tries is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -24,7 +27,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Client {
     policy: FetchPolicy,
-    proxy: Option<ureq::Proxy>,
+    proxies: Proxies,
     /// Made when first needed: the roots of an operating system take their time.
     tls: OnceLock<Result<ureq::tls::TlsConfig, TlsError>>,
 }
@@ -61,12 +64,8 @@ struct Source {
 
 impl Client {
     pub(super) fn new(policy: FetchPolicy) -> Result<Self, FetcherError> {
-        let proxy = match &policy.proxy {
-            Proxy::Environment => ureq::Proxy::try_from_env(),
-            Proxy::None => None,
-            Proxy::Url(url) => Some(ureq::Proxy::new(url.expose()).map_err(|_| FetcherError::Proxy)?),
-        };
-        let client = Self { policy, proxy, tls: OnceLock::new() };
+        let proxies = Proxies::of(&policy.proxy)?;
+        let client = Self { policy, proxies, tls: OnceLock::new() };
         // What the application chose is checked at once.
         if matches!(client.policy.tls.trust, Trust::Private(_)) || client.policy.tls.identity.is_some() {
             client.tls().map_err(FetcherError::Tls)?;
@@ -95,14 +94,12 @@ impl Client {
     /// Downloads to the stage, in as many tries as it takes and the policy allows.
     pub(super) fn download(&self, url: &str, stage: &mut Stage) -> Result<(), Stop> {
         let url: Uri = url.parse().map_err(|_| FetchError::Url("it cannot be read".into()))?;
-        let agent = self.agent(url.scheme_str())?;
-        stage.control().interrupts(agent.clone());
         let deadline = Instant::now() + self.policy.total_timeout;
         let mut source = Source::default();
         let (mut vain, mut restarts) = (0, 0);
         loop {
             let before = stage.received();
-            let error = match self.attempt(&agent, &url, &mut source, stage, deadline) {
+            let error = match self.attempt(&url, &mut source, stage, deadline) {
                 Ok(()) if stage.control().is_cancelled() => return Err(Stop::Cancelled),
                 Ok(()) => return Ok(()),
                 Err(Trouble::Lasting(stop)) => return Err(stop),
@@ -127,7 +124,6 @@ impl Client {
     /// One try: follows redirects and takes what comes.
     fn attempt(
         &self,
-        agent: &Agent,
         url: &Uri,
         source: &mut Source,
         stage: &mut Stage,
@@ -138,7 +134,9 @@ impl Client {
         }
         let mut url = url.clone();
         for _ in 0..=self.policy.redirects_max {
-            let response = request(agent, &url, source, stage.received(), deadline)?;
+            let agent = self.agent(&url)?;
+            stage.control().interrupts(agent.clone());
+            let response = request(&agent, &url, source, stage.received(), deadline)?;
             let Some(target) = redirect(&response) else { return receive(response, &url, source, stage) };
             url = self.follow(&url, target)?;
         }
@@ -158,8 +156,11 @@ impl Client {
         Ok(target)
     }
 
-    fn agent(&self, scheme: Option<&str>) -> Result<Agent, FetchError> {
+    /// For one request: the next one may go elsewhere, with TLS or by another proxy. Without TLS nothing of it is
+    /// loaded, of which the roots of the operating system are megabytes.
+    fn agent(&self, url: &Uri) -> Result<Agent, FetchError> {
         let policy = &self.policy;
+        let proxy = self.proxies.towards(url);
         let mut builder = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -167,6 +168,7 @@ impl Client {
             .user_agent(concat!("udmi/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .input_buffer_size(CHUNK_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
             // One that the server is about to close would cost a try.
             .max_idle_connections(0)
             .max_response_header_size(HEAD_BYTES_MAX)
@@ -174,16 +176,12 @@ impl Client {
             .timeout_resolve(Some(policy.connect_timeout))
             .timeout_per_read(Some(policy.idle_timeout))
             .timeout_per_write(Some(policy.idle_timeout))
-            .proxy(self.proxy.clone());
-        // A redirect may lead from http to https.
-        if scheme == Some("https") || policy.schemes.https {
-            match self.tls() {
-                Ok(tls) => builder = builder.tls_config(tls),
-                Err(error) if scheme == Some("https") => {
-                    return Err(FetchError::Unreachable(error.to_string()));
-                }
-                Err(_) => builder = builder.https_only(false),
-            }
+            .proxy(proxy.cloned());
+        if url.scheme_str() == Some("https")
+            || proxy.is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Https)
+        {
+            let tls = self.tls().map_err(|error| FetchError::Unreachable(error.to_string()))?;
+            builder = builder.tls_config(tls);
         }
         Ok(builder.build().new_agent())
     }
@@ -270,14 +268,8 @@ fn receive(response: Response, url: &Uri, source: &mut Source, stage: &mut Stage
 
 fn take(body: Body, url: &Uri, stage: &mut Stage) -> Result<(), Trouble> {
     let mut reader = body.into_reader();
-    let mut buffer = vec![0; CHUNK_BYTES];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => stage.take(buffer.get(..count).unwrap_or_default())?,
-            Err(error) => return Err(explain(error.into(), url)),
-        }
-    }
+    while stage.take_from(&mut reader, |error| explain(error.into(), url))? {}
+    Ok(())
 }
 
 /// What is staged does not go with what the server has now.

@@ -1,16 +1,20 @@
 //! One fetch from its first byte to its end.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use udmi_proto::{FetchError, FetchEvent};
+use bytes::{Bytes, BytesMut};
+use udmi_proto::{FetchError, FetchEvent, decode_data_url};
 
 use super::control::Control;
 use super::http::Client;
-use super::{CHUNK_BYTES, Sink, data, storage};
+use super::{CHUNK_BYTES, Sink, file, storage};
+
+/// Chunks that are remembered to be filled again. Whoever keeps more of them at a time pays for new ones.
+const TOLD_MAX: usize = 4;
 
 /// Why a fetch does not go on.
 #[derive(Debug)]
@@ -52,11 +56,11 @@ impl Job {
     fn fetch(&mut self) -> Result<(), Stop> {
         match self.url.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
             Some((scheme, content)) if scheme == "data" => {
-                let content = data::decode(content).map_err(FetchError::Url)?;
+                let content = decode_data_url(content).map_err(FetchError::Url)?;
                 self.stage.take_all(&content)
             }
             Some((scheme, rest)) if scheme == "file" => {
-                let path = data::file_path(rest).map_err(FetchError::Url)?;
+                let path = file::file_path(rest).map_err(FetchError::Url)?;
                 self.stage.take_file(&path)
             }
             _ => self.client.download(&self.url, &mut self.stage),
@@ -74,11 +78,13 @@ pub(super) struct Stage {
     size: Option<u64>,
     control: Arc<Control>,
     sink: Sink,
+    /// Chunks that were told, to be filled again once nobody else has them.
+    told: VecDeque<Bytes>,
 }
 
 impl Stage {
     pub(super) fn new(file: File, path: PathBuf, limit: u64, control: Arc<Control>, sink: Sink) -> Self {
-        Self { file, path, limit, received: 0, size: None, control, sink }
+        Self { file, path, limit, received: 0, size: None, control, sink, told: VecDeque::new() }
     }
 
     pub(super) fn control(&self) -> &Control {
@@ -98,14 +104,44 @@ impl Stage {
         if self.size.replace(size) == Some(size) { Ok(()) } else { self.tell(FetchEvent::Size(size)) }
     }
 
-    /// Takes the next bytes, at most [`CHUNK_BYTES`].
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    /// Takes the next bytes of a source; false at its end.
+    pub(super) fn take_from<E: From<Stop>>(
+        &mut self,
+        source: &mut impl Read,
+        unreadable: impl FnOnce(io::Error) -> E,
+    ) -> Result<bool, E> {
+        let mut room = self.room();
+        let count = source.read(&mut room).map_err(unreadable)?;
+        if count > 0 {
+            self.take(room.freeze(), count)?;
+        }
+        Ok(count > 0)
+    }
+
+    /// Takes so many bytes from the beginning of a chunk.
+    fn take(&mut self, chunk: Bytes, count: usize) -> Result<(), Stop> {
+        let bytes = chunk.slice(..count.min(chunk.len()));
         self.received += bytes.len() as u64;
         if self.received > self.limit {
             return Err(FetchError::TooLarge.into());
         }
-        self.file.write_all(bytes).map_err(|error| storage(&error))?;
-        self.tell(FetchEvent::Chunk(Bytes::copy_from_slice(bytes)))
+        self.file.write_all(&bytes).map_err(|error| storage(&error))?;
+        if self.told.len() == TOLD_MAX {
+            self.told.pop_front();
+        }
+        self.told.push_back(chunk);
+        self.tell(FetchEvent::Chunk(bytes))
+    }
+
+    /// Room for a chunk. Memory that is used again need not be found, mapped and cleared again.
+    fn room(&mut self) -> BytesMut {
+        let oldest = self.told.pop_front().map(Bytes::try_into_mut);
+        match oldest {
+            Some(Ok(room)) => return room,
+            Some(Err(in_use)) => self.told.push_front(in_use),
+            None => {}
+        }
+        BytesMut::zeroed(CHUNK_BYTES)
     }
 
     /// Forgets what was taken: the source has changed.
@@ -116,9 +152,10 @@ impl Stage {
         self.tell(FetchEvent::Restarted)
     }
 
-    fn take_all(&mut self, content: &[u8]) -> Result<(), Stop> {
+    fn take_all(&mut self, mut content: &[u8]) -> Result<(), Stop> {
         self.expect(content.len() as u64)?;
-        content.chunks(CHUNK_BYTES).try_for_each(|chunk| self.take(chunk))
+        while self.take_from(&mut content, |error| Stop::from(storage(&error)))? {}
+        Ok(())
     }
 
     fn take_file(&mut self, path: &std::path::Path) -> Result<(), Stop> {
@@ -130,13 +167,8 @@ impl Stage {
         }
         self.expect(metadata.len())?;
         let mut source = File::open(path).map_err(unreadable)?;
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            match source.read(&mut buffer).map_err(unreadable)? {
-                0 => return Ok(()),
-                count => self.take(buffer.get(..count).unwrap_or_default())?,
-            }
-        }
+        while self.take_from(&mut source, unreadable)? {}
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), Stop> {

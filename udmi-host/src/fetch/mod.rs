@@ -8,10 +8,11 @@
 //! meanwhile. Redirects are followed to allowed schemes only, and never from https to http.
 
 mod control;
-mod data;
+mod file;
 mod http;
 mod job;
 mod location;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,15 +82,24 @@ impl Default for Schemes {
     }
 }
 
-/// How to reach servers. Proxies are asked for a tunnel (HTTP CONNECT).
+/// How to reach servers.
+///
+/// A proxy is named by a URL: `http://` or `https://` for one that is asked for a tunnel (HTTP CONNECT), `socks5://`
+/// (names are looked up here) or `socks5h://` (names are looked up there), `socks4://` and `socks4a://` likewise. A
+/// user name and a password may stand before the host, percent-encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Proxy {
-    /// Through the first of `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` in the environment, but for `NO_PROXY`.
+    /// As the environment says when the fetcher is made: `http_proxy` or `https_proxy` by the scheme of the URL that
+    /// is fetched, else `all_proxy`; none for the hosts in `no_proxy`. Names in capitals count where there is none in
+    /// small letters, and an empty value is none.
+    ///
+    /// `no_proxy` is a list with commas of hosts and domains, whose sub-domains are meant as well (`example.com`,
+    /// `.example.com`, `*.example.com`), of addresses, or `*` for all.
     #[default]
     Environment,
     /// Directly.
     None,
-    /// Through the proxy of this URL, which may hold a user name and a password.
+    /// All through the proxy of this URL.
     Url(Secret<String>),
 }
 
@@ -224,7 +234,7 @@ pub enum FetcherError {
     },
     /// The certificates or the key cannot be used.
     Tls(TlsError),
-    /// The proxy's URL cannot be used. It may hold a password and is not shown.
+    /// The URL of a proxy cannot be used. It may hold a password and is not shown.
     Proxy,
 }
 
@@ -235,7 +245,7 @@ impl fmt::Display for FetcherError {
                 write!(f, "cannot use the staging folder {}: {error}", path.display())
             }
             Self::Tls(error) => error.fmt(f),
-            Self::Proxy => f.write_str("the proxy's URL cannot be used"),
+            Self::Proxy => f.write_str("the URL of a proxy cannot be used"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Fetching against servers that do everything wrong.
 
 mod lost;
+mod proxies;
 mod refused;
 mod server;
 

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, ServerConnection, StreamOwned, WantsVerifier};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use udmi_host::tls::{Pem, TlsSettings, Trust};
+use udmi_host::keys::PrivateKey;
+use udmi_host::tls::{Identity, Pem, TlsSettings, Trust};
 
 pub(crate) trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
@@ -147,15 +149,48 @@ impl Authority {
 
     /// A server of that name, certified from the first day of one year to that of another.
     pub(crate) fn server(&self, name: &str, years: (i32, i32)) -> Arc<ServerConfig> {
+        let (chain, key) = self.certified(name, years);
+        Arc::new(builder().with_no_client_auth().with_single_cert(chain, key).unwrap())
+    }
+
+    /// A server of that name that wants a certificate of this authority of its clients.
+    pub(crate) fn demanding_server(&self, name: &str) -> Arc<ServerConfig> {
+        let (chain, key) = self.certified(name, (2020, 3000));
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        Arc::new(builder().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap())
+    }
+
+    /// A client of that name.
+    pub(crate) fn client(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Identity {
+            certificates: Pem::Bytes(certificate.into_bytes()),
+            key: PrivateKey::from_bytes(key.serialize_pem().as_bytes(), None).unwrap(),
+        }
+    }
+
+    fn certified(
+        &self,
+        name: &str,
+        years: (i32, i32),
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        Arc::new(builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap())
+        (chain, PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap())
     }
+}
+
+fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
 }
