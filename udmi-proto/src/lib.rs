@@ -44,6 +44,7 @@ mod config;
 mod credentials;
 mod data_url;
 mod device;
+pub mod family;
 mod json;
 mod latch;
 mod logs;
