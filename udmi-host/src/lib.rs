@@ -1,7 +1,7 @@
 //! What the UDMI adapters share and neither should own: TLS, private keys, stores, host metrics,
 //! the bridge from the `log` crate, and site models.
 //!
-//! Nothing here runs a loop or, but for [`fetch`], opens a socket or starts a thread. The adapters call it:
+//! Nothing here runs a loop or, but for [`fetch`] and [`family`], opens a socket or starts a thread. The adapters call it:
 //!
 //! * [`tls`]: one TLS client as bytes in, bytes out.
 //! * [`keys`]: private keys from every usual file form or made new, and the broker password derived from them.
@@ -12,9 +12,11 @@
 //! * [`fetch`]: URLs into staged files, with resume, limits and redirects.
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
+//! * [`family`]: field devices behind a gateway, by family, on threads of their own.
 //! * [`site`]: site models, as a device finds itself in them.
 
 pub mod certificate;
+pub mod family;
 pub mod fetch;
 pub mod key_store;
 pub mod keys;
