@@ -1,1 +1,7 @@
-//! BACnet/IP.
+//! BACnet/IP (feature `bacnet`): a gateway's field devices by their instance numbers.
+
+pub mod codec;
+mod objects;
+mod properties;
+mod units;
+mod value;
