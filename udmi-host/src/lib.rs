@@ -1,7 +1,8 @@
 //! What the UDMI adapters share and neither should own: TLS, private keys, stores, host metrics,
 //! the bridge from the `log` crate, and site models.
 //!
-//! Nothing here runs a loop or, but for [`fetch`] and [`family`], opens a socket or starts a thread. The adapters call it:
+//! Nothing here runs a loop or, but for [`fetch`] and [`family`], opens a socket or starts a thread. The adapters
+//! call it:
 //!
 //! * [`tls`]: one TLS client as bytes in, bytes out.
 //! * [`keys`]: private keys from every usual file form or made new, and the broker password derived from them.

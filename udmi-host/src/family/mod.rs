@@ -4,7 +4,7 @@
 //! addresses (§6.6). It is called from many threads and may block; [`FieldThreads`] makes its calls, so that a slow,
 //! hung or panicking device holds nobody but itself.
 //!
-//! * [`bacnet`](self::bacnet): BACnet/IP (feature `bacnet`).
+//! * `bacnet`: BACnet/IP (feature `bacnet`).
 
 mod call;
 mod error;

@@ -26,12 +26,6 @@ pub(super) fn number(name: &str) -> Option<u32> {
         .map(|(_, number)| *number)
 }
 
-/// The name of a property, or its number.
-pub(super) fn name(number: u32) -> String {
-    let found = PROPERTIES.iter().find(|(_, other)| *other == number);
-    found.map_or_else(|| format!("property {number}"), |(name, _)| (*name).to_owned())
-}
-
 /// Those that hold something a point may be, in the order of their names.
 const PROPERTIES: &[(&str, u32)] = &[
     ("acked_transitions", 0),
@@ -184,11 +178,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_are_found_by_name_and_number() {
+    fn properties_are_found_by_name() {
         assert_eq!(number("present_value"), Some(PRESENT_VALUE));
         assert_eq!(number("out_of_service"), Some(81));
         assert_eq!(number("no_such_property"), None);
-        assert_eq!((name(PRESENT_VALUE), name(9999)), ("present_value".into(), "property 9999".into()));
         assert!(PROPERTIES.iter().all(|(name, of)| number(name) == Some(*of)), "not in order");
     }
 }

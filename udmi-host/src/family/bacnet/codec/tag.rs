@@ -78,16 +78,6 @@ impl<'a> Reader<'a> {
         Tag::read(&mut self.clone())
     }
 
-    /// Takes the tag if it is that one.
-    pub(super) fn take_tag(&mut self, tag: Tag) -> bool {
-        let mut ahead = *self;
-        let found = Tag::read(&mut ahead) == Ok(tag);
-        if found {
-            *self = ahead;
-        }
-        found
-    }
-
     /// Takes a tag, which has to be that one.
     pub(super) fn expect_tag(&mut self, tag: Tag) -> Result<(), Broken> {
         if Tag::read(self)? == tag { Ok(()) } else { Err(Broken::Tag) }
