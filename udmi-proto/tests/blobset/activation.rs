@@ -161,3 +161,21 @@ fn a_config_without_the_blob_or_with_another_waits_for_the_answer() {
     rig.advance(1_000);
     fetch(&mut rig);
 }
+
+/// A device that was killed between an activation and its record, and finds the next order at once, showed the
+/// version before the one it ran.
+#[test]
+fn regression_a_next_order_does_not_hide_the_version_of_an_activation_cut_short() {
+    let (mut rig, check) = interrupted();
+    configure(&mut rig, json!({ "system": blob(SECOND) }));
+    rig.answer(check, activated());
+    rig.advance(5_000);
+    fetch(&mut rig);
+    let state = rig.state();
+    assert_eq!(state["system"]["software"]["system"], "v2");
+    assert_eq!(
+        state["blobset"]["blobs"]["system"],
+        json!({ "phase": "apply", "generation": SECOND }),
+        "the next one is on its way"
+    );
+}
