@@ -5,6 +5,8 @@
 //! hung or panicking device holds nobody but itself.
 //!
 //! * `bacnet`: BACnet/IP (feature `bacnet`).
+//! * `modbus`: Modbus/TCP (feature `modbus`).
+//! * `ip`: the host's own addresses, and its neighbours (feature `ip`).
 
 mod call;
 mod error;
@@ -14,6 +16,10 @@ mod threads;
 
 #[cfg(feature = "bacnet")]
 pub mod bacnet;
+#[cfg(feature = "ip")]
+pub mod ip;
+#[cfg(feature = "modbus")]
+pub mod modbus;
 
 use udmi_proto::Value;
 

@@ -1,0 +1,119 @@
+//! The host's own addresses and those of its neighbours: the families `ether`, `ipv4` and `ipv6` (§6.5, §6.6).
+//!
+//! A scan tells what the host's kernel knows: the host itself, and the neighbours it has heard of lately. It sends
+//! nothing. On other systems than Linux a scan is refused, and no own address is known.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
+mod tables;
+
+use std::collections::BTreeMap;
+
+use udmi_proto::Value;
+
+use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target, WriteError};
+
+/// The host's address in each of the three families, of the interface of the default route with the lowest metric:
+/// what a device reports of itself (§6.5). A family without an address is left out.
+///
+/// # Errors
+/// The tables of the network cannot be read, here or on this system at all.
+pub fn local_addresses() -> Result<BTreeMap<String, String>, ProviderError> {
+    #[cfg(target_os = "linux")]
+    return netlink::tables().map(|tables| tables.local_addresses());
+    #[cfg(not(target_os = "linux"))]
+    Err(not_available())
+}
+
+/// One of the families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IpFamily {
+    /// Hardware addresses.
+    Ether,
+    /// Internet addresses of version 4.
+    Ipv4,
+    /// Internet addresses of version 6.
+    Ipv6,
+}
+
+impl IpFamily {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ether, Self::Ipv4, Self::Ipv6];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ether => "ether",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+}
+
+/// Hosts on the same network. They can be found; they have no points.
+#[derive(Clone, Copy, Debug)]
+pub struct IpProvider {
+    family: IpFamily,
+}
+
+impl IpProvider {
+    /// Makes the provider of a family.
+    #[must_use]
+    pub const fn new(family: IpFamily) -> Self {
+        Self { family }
+    }
+
+    fn no_points(self) -> ProviderError {
+        ProviderError::Target(format!("the family {} has no points", self.family.as_str()))
+    }
+}
+
+impl FamilyProvider for IpProvider {
+    fn family(&self) -> &str {
+        self.family.as_str()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn scan(
+        &self,
+        request: &ScanRequest,
+        found: &mut dyn FnMut(Found),
+        stop: &Stop,
+    ) -> Result<(), ProviderError> {
+        for device in netlink::tables()?.found(self.family, request) {
+            if stop.is_set() {
+                return Err(ProviderError::Stopped);
+            }
+            found(device);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn scan(&self, _: &ScanRequest, _: &mut dyn FnMut(Found), _: &Stop) -> Result<(), ProviderError> {
+        Err(not_available())
+    }
+
+    fn read(
+        &self,
+        _: &Target,
+        _: &[&str],
+        _: &Stop,
+    ) -> Result<Vec<Result<Value, PointError>>, ProviderError> {
+        Err(self.no_points())
+    }
+
+    fn write(&self, _: &Target, _: &str, _: Option<&Value>, _: &Stop) -> Result<(), WriteError> {
+        Err(self.no_points().into())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn not_available() -> ProviderError {
+    ProviderError::Io("the tables of the network are not available on this system".into())
+}

@@ -1,0 +1,65 @@
+//! What the Modbus provider is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use udmi_proto::model::discovery::DiscoveryRef;
+
+/// How Modbus devices are reached and looked for. The defaults serve without configuration, but for scans, which
+/// need hosts to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModbusSettings {
+    /// What answers for the lines that addresses name: `modbus_rtu_1` → `10.0.0.7:502`. A name that is not here is
+    /// looked up as a host.
+    pub lines: BTreeMap<String, String>,
+    /// Addresses that a scan looks at when it is asked for none, beside those of `known`.
+    pub hosts: Vec<String>,
+    /// The references that are known of addresses: what a scan can tell of a host, beside which units answer.
+    pub known: BTreeMap<String, BTreeMap<String, DiscoveryRef>>,
+    /// Units that a scan asks, in this order, after those that `known` names.
+    pub units: Vec<u8>,
+    /// How long a name may be looked up and a connection made.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub answer_timeout: Duration,
+    /// How long an answer to the question of a scan may take.
+    pub probe_timeout: Duration,
+    /// How long a host that could not be reached is not tried again. So that a dead gateway costs the time-out of a
+    /// connection now and then, and not for each of its units.
+    pub pause: Duration,
+    /// Bounds.
+    pub limits: ModbusLimits,
+}
+
+impl Default for ModbusSettings {
+    fn default() -> Self {
+        Self {
+            lines: BTreeMap::new(),
+            hosts: Vec::new(),
+            known: BTreeMap::new(),
+            units: (1..=247).collect(),
+            connect_timeout: Duration::from_secs(3),
+            answer_timeout: Duration::from_secs(2),
+            probe_timeout: Duration::from_millis(250),
+            pause: Duration::from_secs(5),
+            limits: ModbusLimits::default(),
+        }
+    }
+}
+
+/// Bounds of the Modbus provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModbusLimits {
+    /// Hosts that a connection is kept to.
+    pub hosts: usize,
+    /// Hosts that one scan looks at; further ones are left out.
+    pub scanned_hosts: usize,
+    /// Hosts that are looked at at the same time.
+    pub scanned_at_once: usize,
+}
+
+impl Default for ModbusLimits {
+    fn default() -> Self {
+        Self { hosts: 256, scanned_hosts: 1024, scanned_at_once: 8 }
+    }
+}
