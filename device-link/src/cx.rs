@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::Random;
-use crate::dialect::{Dialect, Filter, Full, Lost, Publish, Receipt, Slot, SubscribeRefused};
+use crate::dialect::{Dialect, Filter, Full, Gate, Lost, Publish, Receipt, Slot, SubscribeRefused};
 use crate::effect::Request;
 use crate::limits::Limits;
 use crate::port::{Action, ExitReason, FetchId, HookId, Key, StoreId, Token};
@@ -215,6 +215,28 @@ impl<D: Dialect> Cx<'_, D> {
     pub fn retract(&mut self, slot: Slot) {
         let deferred = &mut self.core.deferred;
         self.core.session.retract(slot, &mut |token, receipt| {
+            deferred.push_back(Deferred::Receipt(token, receipt));
+        });
+    }
+
+    /// Lets out what waits behind a gate, and what comes after it, until the link goes or [`Cx::close_gate`].
+    pub fn open_gate(&mut self, gate: Gate) {
+        let (deferred, up) = (&mut self.core.deferred, self.core.up);
+        self.core.session.open_gate(gate, up, &mut |token, receipt| {
+            deferred.push_back(Deferred::Receipt(token, receipt));
+        });
+        self.core.note_output();
+    }
+
+    /// Holds back what is not sent yet of a gate.
+    pub fn close_gate(&mut self, gate: Gate) {
+        self.core.session.close_gate(gate);
+    }
+
+    /// Closes a gate and withdraws what waits behind it; the receipts are `Lost(Superseded)`.
+    pub fn discard(&mut self, gate: Gate) {
+        let deferred = &mut self.core.deferred;
+        self.core.session.discard(gate, &mut |token, receipt| {
             deferred.push_back(Deferred::Receipt(token, receipt));
         });
     }

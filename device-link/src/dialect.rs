@@ -224,11 +224,18 @@ pub enum Queue {
     Bounded,
     /// Only the latest of a slot waits.
     Latest(Slot),
+    /// As `Bounded`, but it waits as well while its gate is closed. All gates are closed until
+    /// [`Cx::open_gate`](crate::Cx::open_gate), on each connection anew; not kept across restarts.
+    Gated(Gate),
 }
 
 /// Names the place of which only the latest publish matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(pub u32);
+
+/// Names publishes that may go out only from some moment of a connection on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gate(pub u32);
 
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +255,7 @@ pub enum Lost {
     Offline,
     /// The outbox was full and this was the oldest.
     Full,
-    /// A later publish of the same slot took its place, or its slot was retracted.
+    /// A later publish of the same slot took its place, or it was withdrawn.
     Superseded,
     /// It is over [`Limits::packet_bytes`](crate::Limits::packet_bytes) or the outbox in all.
     TooLarge,

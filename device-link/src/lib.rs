@@ -27,6 +27,7 @@ mod cx;
 mod dialect;
 mod effect;
 mod limits;
+mod load;
 mod node;
 mod octets;
 mod port;
@@ -40,11 +41,12 @@ pub mod wire;
 
 pub use cx::{Cx, LinkTimer, WakeReason};
 pub use dialect::{
-    ConnectSpec, Dialect, Down, Filter, Full, LinkEvent, Lost, Message, Publish, Queue, Receipt, Slot,
+    ConnectSpec, Dialect, Down, Filter, Full, Gate, LinkEvent, Lost, Message, Publish, Queue, Receipt, Slot,
     SubscribeRefused, Topic, TopicError, Will,
 };
 pub use effect::{Algorithm, FetchError, FetchEvent, Request, SignError, SignRequest};
 pub use limits::Limits;
+pub use load::Load;
 pub use node::Node;
 pub use port::{
     Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, FetchId, HookId, Key, KeyError, Outbound,

@@ -58,6 +58,10 @@ impl<K: Ord + Copy> Timers<K> {
         self.by_key.contains_key(&key)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.by_key.clear();
         self.monotonic.clear();

@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::cx::{ActionOf, Core, Cx, LinkTimer, WakeReason, Wish};
 use crate::dialect::{ConnectSpec, Dialect, Down};
 use crate::effect::FetchEvent;
+use crate::load::Load;
 use crate::port::{Action, Boot, ConnId, Event, FetchId, SignId};
 use crate::time::{Instant, Now, UtcMillis};
 
@@ -119,6 +120,19 @@ impl<D: Dialect> Node<D> {
     #[must_use]
     pub fn is_congested(&self) -> bool {
         self.core.up && self.core.session.is_half_full()
+    }
+
+    /// What there is at present of what [`Limits`](crate::Limits) bounds.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            subscriptions: self.core.session.subscriptions(),
+            publishes: self.core.session.outbox_depth(),
+            timers: self.core.timers.len(),
+            hooks: self.core.hooks.len(),
+            stores: self.core.stores.len(),
+            fetches: self.core.fetches.len(),
+        }
     }
 
     /// The dialect, to look at.

@@ -9,7 +9,7 @@ use alloc::string::{String, ToString as _};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::dialect::{ConnectSpec, Filter, Lost, Publish, Queue, Receipt, Slot, SubscribeRefused};
+use crate::dialect::{ConnectSpec, Filter, Gate, Lost, Publish, Queue, Receipt, Slot, SubscribeRefused};
 use crate::limits::Limits;
 use crate::port::{Outbound, Token};
 use crate::secret::MASK;
@@ -290,7 +290,7 @@ impl<T: Copy> Session<T> {
         if !up && parcel.publish.queue == Queue::Drop {
             return receipt(token, Receipt::Lost(Lost::Offline));
         }
-        if up && self.outbox.is_clear() {
+        if up && self.outbox.is_clear() && self.outbox.is_open(parcel.publish.queue) {
             return self.send(parcel, receipt);
         }
         self.outbox.push(parcel, receipt);
@@ -324,6 +324,21 @@ impl<T: Copy> Session<T> {
         self.outbox.retract(slot, lost);
     }
 
+    pub(crate) fn open_gate(&mut self, gate: Gate, up: bool, sent: &mut dyn FnMut(Token, Receipt)) {
+        if up {
+            self.outbox.open_gate(gate);
+            self.pump(sent);
+        }
+    }
+
+    pub(crate) fn close_gate(&mut self, gate: Gate) {
+        self.outbox.close_gate(gate);
+    }
+
+    pub(crate) fn discard(&mut self, gate: Gate, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.outbox.discard(gate, lost);
+    }
+
     pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.move_topics(from, to, lost);
     }
@@ -354,6 +369,10 @@ impl<T: Copy> Session<T> {
 
     pub(crate) fn outbox_depth(&self) -> usize {
         self.outbox.depth()
+    }
+
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.router.len()
     }
 
     pub(crate) fn is_half_full(&self) -> bool {

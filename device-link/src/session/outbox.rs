@@ -1,8 +1,9 @@
 //! What waits to be sent, and what waits to be acknowledged.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 
-use crate::dialect::{Lost, Publish, Queue, Receipt, Slot, Topic};
+use crate::dialect::{Gate, Lost, Publish, Queue, Receipt, Slot, Topic};
 use crate::limits::Limits;
 use crate::port::Token;
 use crate::wire::{PacketId, Qos};
@@ -38,6 +39,12 @@ pub(crate) struct Inflight {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     waiting: VecDeque<Parcel>,
+    /// What waits behind closed gates, oldest first.
+    gated: BTreeMap<Gate, VecDeque<Parcel>>,
+    /// The same over all gates.
+    gated_order: BTreeMap<Token, Gate>,
+    open: BTreeSet<Gate>,
+    /// Of what waits, gated or not.
     waiting_bytes: usize,
     latest: BTreeMap<Slot, Parcel>,
     inflight: VecDeque<Inflight>,
@@ -52,6 +59,9 @@ impl Outbox {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             waiting: VecDeque::new(),
+            gated: BTreeMap::new(),
+            gated_order: BTreeMap::new(),
+            open: BTreeSet::new(),
             waiting_bytes: 0,
             latest: BTreeMap::new(),
             inflight: VecDeque::new(),
@@ -67,7 +77,51 @@ impl Outbox {
     pub(crate) fn push(&mut self, parcel: Parcel, lost: &mut dyn FnMut(Token, Receipt)) {
         match parcel.publish.queue {
             Queue::Latest(slot) => self.push_latest(slot, parcel, lost),
-            Queue::Bounded | Queue::Drop => self.push_bounded(parcel, lost),
+            Queue::Bounded | Queue::Drop | Queue::Gated(_) => self.push_bounded(parcel, lost),
+        }
+    }
+
+    /// Whether a parcel of that policy need not wait for its gate.
+    pub(crate) fn is_open(&self, queue: Queue) -> bool {
+        match queue {
+            Queue::Drop | Queue::Bounded | Queue::Latest(_) => true,
+            Queue::Gated(gate) => self.open.contains(&gate),
+        }
+    }
+
+    /// What waits behind a gate waits for its turn from now on.
+    pub(crate) fn open_gate(&mut self, gate: Gate) {
+        self.open.insert(gate);
+        for parcel in self.gated.remove(&gate).unwrap_or_default() {
+            self.gated_order.remove(&parcel.token);
+            self.waiting.push_back(parcel);
+        }
+    }
+
+    /// What waits for its turn waits behind its gate again.
+    pub(crate) fn close_gate(&mut self, gate: Gate) {
+        if self.open.remove(&gate) {
+            let of_gate = |parcel: &Parcel| parcel.publish.queue == Queue::Gated(gate);
+            let (held, waiting) = core::mem::take(&mut self.waiting).into_iter().partition(of_gate);
+            self.waiting = waiting;
+            for parcel in <VecDeque<_> as IntoIterator>::into_iter(held) {
+                self.hold(gate, parcel);
+            }
+        }
+    }
+
+    fn hold(&mut self, gate: Gate, parcel: Parcel) {
+        self.gated_order.insert(parcel.token, gate);
+        self.gated.entry(gate).or_default().push_back(parcel);
+    }
+
+    /// Everything that waits behind a gate is withdrawn.
+    pub(crate) fn discard(&mut self, gate: Gate, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.close_gate(gate);
+        for parcel in self.gated.remove(&gate).unwrap_or_default() {
+            self.gated_order.remove(&parcel.token);
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(parcel.size());
+            lost(parcel.token, Receipt::Lost(Lost::Superseded));
         }
     }
 
@@ -86,15 +140,46 @@ impl Outbox {
         if size > self.maximum_bytes || self.maximum_messages == 0 {
             return lost(parcel.token, Receipt::Lost(Lost::TooLarge));
         }
-        while self.waiting.len() >= self.maximum_messages
+        while self.waiting_messages() >= self.maximum_messages
             || self.waiting_bytes.saturating_add(size) > self.maximum_bytes
         {
-            let Some(oldest) = self.pop_waiting() else { break };
+            let Some(oldest) = self.pop_oldest() else { break };
             self.lost_full = self.lost_full.saturating_add(1);
             lost(oldest.token, Receipt::Lost(Lost::Full));
         }
         self.waiting_bytes = self.waiting_bytes.saturating_add(size);
-        self.waiting.push_back(parcel);
+        match parcel.publish.queue {
+            Queue::Gated(gate) if !self.open.contains(&gate) => self.hold(gate, parcel),
+            Queue::Gated(_) | Queue::Bounded | Queue::Drop | Queue::Latest(_) => {
+                self.waiting.push_back(parcel);
+            }
+        }
+    }
+
+    fn waiting_messages(&self) -> usize {
+        self.waiting.len().saturating_add(self.gated_order.len())
+    }
+
+    /// The oldest of all that waits, gated or not.
+    fn pop_oldest(&mut self) -> Option<Parcel> {
+        let waiting = self.waiting.front().map(|parcel| parcel.token);
+        match (waiting, self.gated_order.first_key_value()) {
+            (Some(waiting), Some((gated, _))) if waiting < *gated => self.pop_waiting(),
+            (_, None) => self.pop_waiting(),
+            (_, Some(_)) => self.pop_gated(),
+        }
+    }
+
+    fn pop_gated(&mut self) -> Option<Parcel> {
+        let (token, gate) = self.gated_order.pop_first()?;
+        let held = self.gated.get_mut(&gate)?;
+        let at = held.iter().position(|parcel| parcel.token == token)?;
+        let parcel = held.remove(at)?;
+        if held.is_empty() {
+            self.gated.remove(&gate);
+        }
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(parcel.size());
+        Some(parcel)
     }
 
     fn pop_waiting(&mut self) -> Option<Parcel> {
@@ -151,10 +236,12 @@ impl Outbox {
     /// The link is gone. What was not to wait is lost; a slot's parcel goes back to its slot unless a
     /// later one is there; the rest stays in the window, to be repeated.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
+        let mut held = Vec::new();
         // Latest first, so that of two parcels of one slot the later one wins it.
         for sent in core::mem::take(&mut self.inflight).into_iter().rev() {
             match sent.parcel.publish.queue {
                 Queue::Bounded => self.inflight.push_front(sent),
+                Queue::Gated(gate) => held.push((gate, sent.parcel)),
                 Queue::Drop => lost(sent.parcel.token, Receipt::Lost(Lost::Offline)),
                 Queue::Latest(slot) if self.latest.contains_key(&slot) => {
                     lost(sent.parcel.token, Receipt::Lost(Lost::Superseded));
@@ -162,13 +249,29 @@ impl Outbox {
                 Queue::Latest(slot) => self.push_latest(slot, sent.parcel, lost),
             }
         }
-        let (dropped, kept): (VecDeque<_>, _) = core::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|parcel| parcel.publish.queue == Queue::Drop);
-        self.waiting = kept;
-        self.waiting_bytes = self.waiting.iter().map(Parcel::size).sum();
-        for parcel in dropped {
-            lost(parcel.token, Receipt::Lost(Lost::Offline));
+        self.open.clear();
+        for parcel in core::mem::take(&mut self.waiting) {
+            match parcel.publish.queue {
+                Queue::Drop => lost(parcel.token, Receipt::Lost(Lost::Offline)),
+                Queue::Gated(gate) => self.hold(gate, parcel),
+                Queue::Bounded | Queue::Latest(_) => self.waiting.push_back(parcel),
+            }
+        }
+        for (gate, parcel) in held {
+            self.gated_order.insert(parcel.token, gate);
+            self.gated.entry(gate).or_default().push_front(parcel);
+        }
+        self.heed_bounds(lost);
+    }
+
+    /// Parcels have come or grown from where no bound holds: the oldest over it are lost.
+    fn heed_bounds(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
+        let all = self.waiting.iter().chain(self.gated.values().flatten());
+        self.waiting_bytes = all.map(Parcel::size).sum();
+        while self.waiting_bytes > self.maximum_bytes || self.waiting_messages() > self.maximum_messages {
+            let Some(oldest) = self.pop_oldest() else { break };
+            self.lost_full = self.lost_full.saturating_add(1);
+            lost(oldest.token, Receipt::Lost(Lost::Full));
         }
     }
 
@@ -182,16 +285,12 @@ impl Outbox {
     /// Gives parcels under topics that begin with `from` and a slash the same topic under `to`. Longer topics
     /// may put the oldest over the bound.
     pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
-        let waiting = self.waiting.iter_mut().chain(self.latest.values_mut());
+        let waiting = self.waiting.iter_mut().chain(self.gated.values_mut().flatten());
+        let waiting = waiting.chain(self.latest.values_mut());
         for parcel in waiting.chain(self.inflight.iter_mut().map(|sent| &mut sent.parcel)) {
             parcel.move_topic(from, to);
         }
-        self.waiting_bytes = self.waiting.iter().map(Parcel::size).sum();
-        while self.waiting_bytes > self.maximum_bytes {
-            let Some(oldest) = self.pop_waiting() else { break };
-            self.lost_full = self.lost_full.saturating_add(1);
-            lost(oldest.token, Receipt::Lost(Lost::Full));
-        }
+        self.heed_bounds(lost);
     }
 
     /// Everything is lost: the node has ended.
@@ -199,28 +298,30 @@ impl Outbox {
         let latest = core::mem::take(&mut self.latest).into_values();
         let inflight = core::mem::take(&mut self.inflight).into_iter().map(|sent| sent.parcel);
         let waiting = core::mem::take(&mut self.waiting);
+        let gated = core::mem::take(&mut self.gated).into_values().flatten();
+        self.gated_order.clear();
         self.waiting_bytes = 0;
-        for parcel in inflight.chain(latest).chain(waiting) {
+        for parcel in inflight.chain(latest).chain(waiting).chain(gated) {
             lost(parcel.token, Receipt::Lost(Lost::Ended));
         }
     }
 
-    /// Whether nothing waits and nothing is unacknowledged.
+    /// Whether nothing waits and nothing is unacknowledged, but for what is behind closed gates.
     pub(crate) fn is_quiet(&self) -> bool {
         self.waiting.is_empty() && self.latest.is_empty() && self.inflight.is_empty()
     }
 
     pub(crate) fn depth(&self) -> usize {
-        self.waiting.len() + self.latest.len() + self.inflight.len()
+        self.waiting_messages() + self.latest.len() + self.inflight.len()
     }
 
-    /// How many parcels were lost to a full outbox since birth.
     /// Whether half of what may wait is waiting.
     pub(crate) fn is_half_full(&self) -> bool {
-        self.waiting.len() >= self.maximum_messages.div_ceil(2)
+        self.waiting_messages() >= self.maximum_messages.div_ceil(2)
             || self.waiting_bytes >= self.maximum_bytes.div_ceil(2)
     }
 
+    /// How many parcels were lost to a full outbox since birth.
     pub(crate) fn lost_full(&self) -> u64 {
         self.lost_full
     }
@@ -237,7 +338,6 @@ pub(crate) fn outbound_qos(qos: Qos) -> Qos {
 #[cfg(test)]
 mod tests {
     use alloc::borrow::ToOwned as _;
-    use alloc::vec::Vec;
 
     use bytes::Bytes;
 
@@ -326,6 +426,57 @@ mod tests {
             .map(|parcel| parcel.publish.topic.as_str().to_owned())
             .collect();
         assert_eq!(topics, ["b/longer/state", "ab/y"]);
+    }
+
+    fn gated(token: u64, gate: u32) -> Parcel {
+        parcel(token, Queue::Gated(Gate(gate)))
+    }
+
+    #[test]
+    fn a_closed_gate_holds_its_own_back_and_an_open_one_lets_them_out_in_order() {
+        let mut outbox = outbox(10, 1000);
+        for parcel in [gated(1, 7), parcel(2, Queue::Bounded), gated(3, 8), gated(4, 7)] {
+            outbox.push(parcel, &mut |_, _| {});
+        }
+        assert_eq!(tokens(&mut outbox), [2]);
+        assert!(outbox.is_quiet() && outbox.depth() == 3);
+        outbox.open_gate(Gate(7));
+        outbox.push(gated(5, 7), &mut |_, _| {});
+        outbox.close_gate(Gate(7));
+        assert!(outbox.next_ready().is_none());
+        outbox.open_gate(Gate(7));
+        assert_eq!(tokens(&mut outbox), [1, 4, 5]);
+        let mut lost = Vec::new();
+        outbox.discard(Gate(8), &mut |token, receipt| lost.push((token.0, receipt)));
+        assert_eq!(lost, [(3, Receipt::Lost(Lost::Superseded))]);
+        assert_eq!((outbox.depth(), outbox.waiting_bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_lost_link_closes_the_gates_and_takes_back_what_was_not_acknowledged() {
+        let mut outbox = outbox(10, 1000);
+        outbox.open_gate(Gate(7));
+        outbox.sent(PacketId::new(1).unwrap(), gated(1, 7));
+        outbox.sent(PacketId::new(2).unwrap(), gated(2, 7));
+        outbox.push(gated(3, 7), &mut |_, _| {});
+        outbox.link_lost(&mut |_, _| {});
+        assert_eq!(outbox.inflight().count(), 0);
+        assert!(outbox.next_ready().is_none());
+        outbox.open_gate(Gate(7));
+        assert_eq!(tokens(&mut outbox), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_oldest_of_all_is_lost_whatever_gate_it_is_behind() {
+        let mut outbox = outbox(3, 1000);
+        let mut lost = Vec::new();
+        for parcel in
+            [gated(1, 7), parcel(2, Queue::Bounded), gated(3, 8), gated(4, 7), gated(5, 8), gated(6, 7)]
+        {
+            outbox.push(parcel, &mut |token, _| lost.push(token.0));
+        }
+        assert_eq!(lost, [1, 2, 3]);
+        assert_eq!(outbox.gated.values().map(VecDeque::len).sum::<usize>(), 3);
     }
 
     #[test]
