@@ -4,6 +4,7 @@ mod announcement;
 mod cloud;
 mod command;
 mod endpoint;
+mod proxied;
 mod state;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,13 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{
-    Cx, FetchEvent, FetchId, HookId, Lost, Publish, Queue, Receipt, Slot, StoreId, Stored, Token, UtcMillis,
-    wire::Qos,
+    Cx, FetchEvent, FetchId, HookId, Lost, Queue, Receipt, Slot, StoreId, Stored, Token, UtcMillis, wire::Qos,
 };
 
+use crate::actor::Actor;
 use crate::blobset::{self, Blobset};
 use crate::config::{self as reading, Block, Envelope};
+use crate::gateway::{ProxyIds, Reach};
 use crate::json::Json;
 use crate::latch::StateLatch;
 use crate::logs::Logs;
@@ -29,10 +31,10 @@ use crate::pointset::Pointset;
 use crate::port::{Lifecycle, Notice, Outcome};
 use crate::presence::{DiscoveryReport, Localnet, Presence};
 use crate::scope::{DeviceTimer, Scope};
-use crate::settings::Settings;
+use crate::settings::{Known, Options};
 use crate::system::{self, System};
 use crate::topics::Topics;
-use crate::udmi::{Tag, Timer, Udmi};
+use crate::udmi::{Tag, Udmi};
 
 pub(crate) use announcement::Announcement;
 pub(crate) use cloud::CloudCommand;
@@ -48,6 +50,7 @@ const CORRECTION: i64 = 60_000;
 /// A device core. A direct device has one; a gateway will have one more for each proxied device.
 #[derive(Debug)]
 pub(crate) struct DeviceCore {
+    actor: Actor,
     topics: Topics,
     /// At which configs are subscribed to.
     config_qos: Qos,
@@ -58,6 +61,7 @@ pub(crate) struct DeviceCore {
     pointset: Pointset,
     localnet: Localnet,
     presence: Presence,
+    reach: Reach,
     blobset: Blobset,
     /// State blocks of the application's own, by name.
     blocks: BTreeMap<String, Json>,
@@ -77,21 +81,24 @@ pub(crate) struct DeviceCore {
 }
 
 impl DeviceCore {
-    pub(crate) fn new(settings: &Settings, topics: Topics, slot: Slot) -> Self {
-        let options = &settings.options;
+    pub(crate) fn new(actor: Actor, known: Known, options: &Options, topics: Topics, slot: Slot) -> Self {
+        let capacity = if actor.is_own() { Logs::CAPACITY } else { Logs::PROXY_CAPACITY };
+        let blobset = Blobset::new(options, &known.identity.software);
         Self {
+            actor,
             topics,
             config_qos: Qos::AtLeastOnce,
             slot,
             latch: StateLatch::new(options.state_interval()),
-            logs: Logs::new(),
-            system: System::new(system::clean(settings.identity.clone()), options),
-            pointset: Pointset::new(settings.points.clone(), options),
-            localnet: Localnet::new(settings.families.clone()),
+            logs: Logs::new(capacity),
+            system: System::new(system::clean(known.identity), options),
+            pointset: Pointset::new(known.points, options),
+            localnet: Localnet::new(known.families),
             presence: Presence::default(),
-            blobset: Blobset::new(settings),
+            reach: Reach::default(),
+            blobset,
             blocks: BTreeMap::new(),
-            custom_blocks: settings.custom_blocks.clone(),
+            custom_blocks: known.custom_blocks,
             command_hooks: BTreeMap::new(),
             command_hook: options.command_hook,
             suppress_state: options.suppress_state,
@@ -111,12 +118,19 @@ impl DeviceCore {
         cx: &mut Cx<'_, Udmi>,
         run: impl FnOnce(&mut Blocks<'_>, &mut Scope<'_, '_>) -> R,
     ) -> R {
-        let mut scope = Scope { cx, topics: &self.topics, latch: &mut self.latch, logs: &mut self.logs };
+        let mut scope = Scope {
+            cx,
+            actor: &mut self.actor,
+            topics: &self.topics,
+            latch: &mut self.latch,
+            logs: &mut self.logs,
+        };
         let mut blocks = Blocks {
             system: &mut self.system,
             pointset: &mut self.pointset,
             localnet: &mut self.localnet,
             presence: &mut self.presence,
+            reach: &mut self.reach,
             blobset: &mut self.blobset,
         };
         run(&mut blocks, &mut scope)
@@ -143,8 +157,7 @@ impl DeviceCore {
             let _ = cx.store(&key, Some(start.to_bytes()));
         }
         self.subscribe_config(cx);
-        let text = format!("started, restart count {}", start.restart_count);
-        self.log(cx, Category::SystemBaseStart, Category::SystemBaseStart.level(), text);
+        self.log_start(cx, start);
     }
 
     /// Keeps a stored value that cannot be read for people to look at, and tells.
@@ -156,7 +169,7 @@ impl DeviceCore {
         }
         let text = format!("stored value {key} is unreadable: {reason}");
         self.log(cx, Category::device("store"), Level::WARNING, text);
-        cx.notify(Notice::StoredUnreadable { key: key.into(), reason });
+        self.notify(cx, Notice::StoredUnreadable { key: key.into(), reason });
     }
 
     pub(crate) fn log(
@@ -170,20 +183,29 @@ impl DeviceCore {
     }
 
     fn subscribe_config(&self, cx: &mut Cx<'_, Udmi>) {
-        cx.subscribe(&self.topics.config, self.config_qos, Tag::Config);
+        cx.subscribe(&self.topics.config, self.config_qos, self.actor.config_tag());
+    }
+
+    fn notify(&self, cx: &mut Cx<'_, Udmi>, notice: Notice) {
+        cx.notify(self.actor.notice(notice));
+    }
+
+    fn is_up(&self, cx: &Cx<'_, Udmi>) -> bool {
+        cx.is_up() && self.actor.is_attached()
     }
 
     pub(crate) fn subscribe_commands(&mut self, cx: &mut Cx<'_, Udmi>) {
-        cx.subscribe(&self.topics.commands, Qos::AtLeastOnce, Tag::Commands);
+        cx.subscribe(&self.topics.commands, Qos::AtLeastOnce, self.actor.commands_tag());
     }
 
     /// Without commands a device works as before (§11 item 26); without configs it waits for better times.
     pub(crate) fn on_subscription_refused(&mut self, cx: &mut Cx<'_, Udmi>, tag: Tag) {
         let (topic, level) = match tag {
-            Tag::Config => ("config", Level::ERROR),
-            Tag::Commands => ("commands", Level::INFO),
+            Tag::Config | Tag::ProxyConfig(_) => ("config", Level::ERROR),
+            Tag::Commands | Tag::ProxyCommands(_) => ("commands", Level::INFO),
+            Tag::Errors | Tag::ProxyErrors(_) => ("errors", Level::INFO),
         };
-        cx.notify(Notice::SubscriptionRefused { topic: topic.into() });
+        self.notify(cx, Notice::SubscriptionRefused { topic: topic.into() });
         self.log(cx, Category::device("subscription"), level, format!("subscription to {topic} refused"));
     }
 
@@ -204,7 +226,7 @@ impl DeviceCore {
         self.told_full = false;
         self.told_too_large = false;
         match self.config_sync {
-            Some(wait) => cx.after(Timer::Own(DeviceTimer::ConfigSync), wait),
+            Some(wait) => cx.after(self.actor.timer(DeviceTimer::ConfigSync), wait),
             None => self.latch.sync(),
         }
         self.with(cx, |_, sc| {
@@ -222,44 +244,44 @@ impl DeviceCore {
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
     }
 
-    /// One message on `config`, in the order of §3.6. Tells what it says of the endpoint.
-    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) -> EndpointBlob {
+    /// One message on `config`, in the order of §3.6. Tells what it says of more than the device itself.
+    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) -> Facts {
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
         let read = if payload.is_empty() { None } else { Some(reading::read(payload)) };
         if let Some(Ok(envelope)) = &read {
             self.logs.saw_config(cx.now(), envelope.millis);
         }
         self.log(cx, RECEIVE, RECEIVE.level(), "config received");
-        let endpoint = match read {
-            None => EndpointBlob::Unknown, // §2.6: an empty payload is no config, and nothing is broken
+        let facts = match read {
+            None => Facts::UNKNOWN, // §2.6: an empty payload is no config, and nothing is broken
             Some(Err(broken)) => {
                 self.with(cx, |blocks, sc| refuse(blocks, sc, broken));
-                EndpointBlob::Unknown
+                Facts::UNKNOWN
             }
             Some(Ok(envelope)) => self.apply(cx, &envelope),
         };
         // The first config of a connection lets states go out, a later one wants an answer.
         self.latch.sync();
         self.latch.touch();
-        endpoint
+        facts
     }
 
-    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) -> EndpointBlob {
-        let endpoint = self.with(cx, |blocks, sc| {
+    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) -> Facts {
+        let facts = self.with(cx, |blocks, sc| {
             // Still judged by the old minimum level.
             sc.log(PARSE, PARSE.level(), "config parsed");
             put_in_force(blocks, sc, envelope)
         });
         self.offer_custom_blocks(cx, envelope);
         self.with(cx, |blocks, sc| blocks.system.modes.after_config(sc));
-        endpoint
+        facts
     }
 
     fn offer_custom_blocks(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
         for name in &self.custom_blocks {
             let found = envelope.others.iter().find(|(member, _)| member == name);
             let content = found.filter(|(_, raw)| raw.get() != "null").map(|(_, raw)| Json::from_raw(raw));
-            cx.notify(Notice::Block { name: name.clone(), content });
+            cx.notify(self.actor.notice(Notice::Block { name: name.clone(), content }));
         }
     }
 
@@ -283,6 +305,9 @@ impl DeviceCore {
 
     pub(crate) fn on_hook(&mut self, cx: &mut Cx<'_, Udmi>, id: HookId, outcome: Outcome) {
         let rest = self.with(cx, |blocks, sc| {
+            if blocks.pointset.awaits(id) {
+                blocks.reach.on_read(sc, &outcome);
+            }
             let rest = blocks.pointset.on_hook(sc, id, outcome)?;
             let rest = blocks.blobset.on_hook(sc, id, rest)?;
             blocks.system.on_hook(sc, id, rest)
@@ -315,7 +340,7 @@ impl DeviceCore {
         }
         if receipt == Receipt::Lost(Lost::Full) {
             let lost = cx.lost_to_full_outbox();
-            cx.notify(Notice::OutboxFull { lost });
+            self.notify(cx, Notice::OutboxFull { lost });
         }
         self.log(cx, Category::device("outbox"), level, text);
     }
@@ -329,7 +354,7 @@ impl DeviceCore {
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
         self.settle_blobs(cx);
         self.publish_owed_state(cx);
-        let state_is_out = self.latch.due().is_none() || self.holds_states || !cx.is_up();
+        let state_is_out = self.latch.due().is_none() || self.holds_states || !self.is_up(cx);
         self.with(cx, |blocks, sc| {
             if blocks.system.modes.is_announcing() && state_is_out {
                 blocks.system.flush_logs(sc);
@@ -355,7 +380,7 @@ impl DeviceCore {
                 return;
             }
             blocks.blobset.on_settled(sc, blocks.system.unacknowledged_logs());
-            if blocks.blobset.wants_logs_out() && sc.cx.is_up() {
+            if blocks.blobset.wants_logs_out() && sc.is_up() {
                 blocks.system.flush_logs(sc);
                 let newest = blocks.system.unacknowledged_logs().map(|(_, newest)| newest);
                 blocks.blobset.on_logs_sent(sc, newest);
@@ -371,7 +396,7 @@ impl DeviceCore {
             if due <= cx.now().at {
                 self.publish_state(cx);
             } else {
-                cx.at(Timer::Own(DeviceTimer::State), due);
+                cx.at(self.actor.timer(DeviceTimer::State), due);
             }
         }
     }
@@ -386,17 +411,15 @@ impl DeviceCore {
         }
         self.last_state = state_time(self.last_state, now.utc.whole_second());
         let Some(json) = self.render_state() else { return };
-        let token = cx.publish(Publish {
-            topic: self.topics.state.clone(),
-            payload: json.into(),
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            queue: Queue::Latest(self.slot),
+        let slot = self.slot;
+        let token = self.with(cx, |_, sc| {
+            let topic = sc.topics;
+            sc.publish(&topic.state, json, Queue::Latest(slot))
         });
         self.states.insert(token);
         self.endpoint.announcement.on_state(token);
         self.blobset.on_state(Some(token));
-        cx.notify(Notice::StatePublished);
+        self.notify(cx, Notice::StatePublished);
     }
 }
 
@@ -408,12 +431,26 @@ fn state_time(last: UtcMillis, now: UtcMillis) -> UtcMillis {
     if (0..=CORRECTION).contains(&step) { last } else { now }
 }
 
+/// What a config says of more than the device itself.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Where the device is to connect.
+    pub(crate) endpoint: EndpointBlob,
+    /// Whom it is to act for.
+    pub(crate) proxy_ids: ProxyIds,
+}
+
+impl Facts {
+    const UNKNOWN: Self = Self { endpoint: EndpointBlob::Unknown, proxy_ids: ProxyIds::Unknown };
+}
+
 /// The blocks of a device, apart from what every scope needs.
 pub(crate) struct Blocks<'a> {
     system: &'a mut System,
     pointset: &'a mut Pointset,
     localnet: &'a mut Localnet,
     presence: &'a mut Presence,
+    reach: &'a mut Reach,
     blobset: &'a mut Blobset,
 }
 
@@ -426,18 +463,20 @@ fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Brok
     blocks.system.set_status(Some(entry));
 }
 
-fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) -> EndpointBlob {
+fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) -> Facts {
     let mut findings = Vec::new();
     let system = Block::read("system", envelope.system, &mut findings);
     blocks.system.on_config(sc, system);
     blocks.localnet.on_config(Block::read("localnet", envelope.localnet, &mut findings));
+    // Ahead of its turn: what is written to a proxied device has to know how it is reached.
+    let gateway = Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings);
+    let proxy_ids = ProxyIds::of(&gateway);
+    blocks.reach.on_config(sc, gateway, blocks.localnet);
     let pointset = Block::read("pointset", envelope.pointset, &mut findings);
     blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
     let mut blobset = Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings);
-    *blocks.presence = Presence {
-        discovery: DiscoveryReport::of(&Block::read("discovery", envelope.discovery, &mut findings)),
-        gateway: Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings).is_present(),
-    };
+    let discovery = Block::read("discovery", envelope.discovery, &mut findings);
+    *blocks.presence = Presence { discovery: DiscoveryReport::of(&discovery) };
     let endpoint = EndpointBlob::take(&mut blobset);
     blocks.blobset.on_config(sc, blobset);
     blocks.system.set_last_config(envelope.timestamp.clone());
@@ -452,5 +491,5 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
         timestamp: envelope.timestamp.as_str().into(),
         finding: findings.into_iter().next(),
     });
-    endpoint
+    Facts { endpoint, proxy_ids }
 }

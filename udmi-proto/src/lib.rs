@@ -39,12 +39,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod actor;
 mod blobset;
 mod config;
 mod credentials;
 mod data_url;
 mod device;
 pub mod family;
+mod gateway;
 mod json;
 mod latch;
 mod logs;
@@ -61,19 +63,25 @@ mod system;
 mod topics;
 mod udmi;
 
+pub use actor::ProxyIx;
 pub use data_url::{decode_data_url, percent_decode};
 pub use device_link::{
     Algorithm, Boot, Closed, ConnId, Down, Endpoint, ExitReason, FetchError, FetchEvent, FetchId, HookId,
-    Instant, Key, Limits, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest, StoreId,
-    Stored, Transport, UtcMillis, WakeReason,
+    Instant, Key, Limits, Load, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest,
+    StoreId, Stored, Transport, UtcMillis, WakeReason,
 };
+pub use gateway::GatewayLoad;
 pub use json::{Json, JsonError};
 pub use model::category::{Category, Level};
 pub use model::value::Value;
-pub use port::{BlobOutcome, Command, Hook, Lifecycle, NewKey, Notice, Outcome, Reading, Wanted, exit_code};
+pub use port::{
+    BlobOutcome, Command, Found, Hook, Lifecycle, NewKey, Notice, Outcome, Reading, ScanRequest, Target,
+    Wanted, exit_code,
+};
 pub use scope::DeviceTimer;
 pub use settings::{
-    Credentials, Identity, Options, PointModel, Settings, SettingsError, Source, TokenSettings, ValueKind,
+    Credentials, GatewaySettings, Identity, Options, PointModel, ProxyMode, ProxySettings, Settings,
+    SettingsError, Source, TokenSettings, ValueKind,
 };
 pub use udmi::{Tag, Timer, Udmi};
 

@@ -5,17 +5,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use device_link::{Cx, Now};
+use device_link::Now;
 
 use crate::model::category::{Category, Level};
 use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
-use crate::port::Notice;
-use crate::udmi::Udmi;
 
 #[derive(Debug)]
 pub(crate) struct Logs {
     entries: VecDeque<Entry>,
+    capacity: usize,
     minimum: Level,
     /// How many entries were dropped since the last flush.
     dropped: u64,
@@ -28,6 +27,8 @@ impl Logs {
     pub(crate) const FLUSH_AFTER: Duration = Duration::from_secs(1);
     /// Entries that may wait. Beyond, the oldest go and the next flush tells how many.
     pub(crate) const CAPACITY: usize = 500;
+    /// The same of a proxied device, of which a gateway may have thousands.
+    pub(crate) const PROXY_CAPACITY: usize = 50;
     /// Entries of one message.
     pub(crate) const BATCH: usize = 100;
     /// Bytes on the wire of the entries of one message; some brokers take no more than 256 KiB.
@@ -38,9 +39,9 @@ impl Logs {
     /// the validator lets our clock be wrong (§A).
     const LEAP: i64 = 60_000;
 
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         // §11 item 5: 200 before the first config.
-        Self { entries: VecDeque::new(), minimum: Level::INFO, dropped: 0, config_millis: 0 }
+        Self { entries: VecDeque::new(), capacity, minimum: Level::INFO, dropped: 0, config_millis: 0 }
     }
 
     pub(crate) fn set_minimum(&mut self, minimum: Level) {
@@ -65,22 +66,21 @@ impl Logs {
         level >= self.minimum && level.is_legal()
     }
 
-    /// Keeps the entry if its level is high enough; tells whether it was.
-    pub(crate) fn push(&mut self, cx: &mut Cx<'_, Udmi>, mut entry: Entry) -> bool {
+    /// Keeps the entry if its level is high enough, and gives back what was kept.
+    pub(crate) fn push(&mut self, mut entry: Entry) -> Option<Entry> {
         if !self.takes(entry.level) || entry.category == Category::Unknown {
-            return false;
+            return None;
         }
         clip(&mut entry.message);
         if let Some(detail) = &mut entry.detail {
             clip(detail);
         }
-        cx.notify(Notice::Logged(entry.clone()));
-        if self.entries.len() >= Self::CAPACITY {
+        if self.entries.len() >= self.capacity {
             self.entries.pop_front();
             self.dropped = self.dropped.saturating_add(1);
         }
-        self.entries.push_back(entry);
-        true
+        self.entries.push_back(entry.clone());
+        Some(entry)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -37,6 +37,18 @@ impl Localnet {
         };
     }
 
+    /// The device's address in a family, whether the config asks for it or not.
+    pub(crate) fn address(&self, family: &str) -> Option<&str> {
+        self.addresses.get(family).map(String::as_str)
+    }
+
+    /// The device has these addresses and no others; tells whether that changes the state.
+    pub(crate) fn set_addresses(&mut self, addresses: BTreeMap<String, String>) -> bool {
+        let changed = self.addresses != addresses;
+        self.addresses = addresses;
+        changed && self.wanted.is_some()
+    }
+
     /// Tells whether that changes the state.
     pub(crate) fn set_address(&mut self, family: String, address: Option<String>) -> bool {
         let shown = self.wanted.as_ref().is_some_and(|wanted| wanted.contains(&family));
@@ -85,7 +97,6 @@ struct Family<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Presence {
     pub(crate) discovery: Option<DiscoveryReport>,
-    pub(crate) gateway: bool,
 }
 
 /// `state.discovery` of a device that scans nothing: families are there if the config has some (§6.2).

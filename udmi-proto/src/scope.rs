@@ -4,9 +4,12 @@ use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Cx, Full, HookId, Instant, Now, Publish, Queue, Token, Topic, UtcMillis, wire::Qos};
+use device_link::{
+    Cx, ExitReason, Full, HookId, Instant, Now, Publish, Queue, Token, Topic, UtcMillis, wire::Qos,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::actor::{Actor, Claim};
 use crate::latch::StateLatch;
 use crate::logs::{Logs, clip};
 use crate::model::category::{Category, Level};
@@ -14,7 +17,7 @@ use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
 use crate::port::{Hook, Notice};
 use crate::topics::Topics;
-use crate::udmi::{Timer, Udmi};
+use crate::udmi::Udmi;
 
 /// The deadlines of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,9 +48,28 @@ pub enum DeviceTimer {
     Blob,
 }
 
+impl DeviceTimer {
+    /// All of them.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::ConfigSync,
+        Self::Mode,
+        Self::Lifecycle,
+        Self::State,
+        Self::LogFlush,
+        Self::Metrics,
+        Self::Sample,
+        Self::Limit,
+        Self::Read,
+        Self::Write,
+        Self::Expiry,
+        Self::Blob,
+    ];
+}
+
 /// One device's view of the link.
 pub(crate) struct Scope<'a, 'b> {
     pub(crate) cx: &'a mut Cx<'b, Udmi>,
+    pub(crate) actor: &'a mut Actor,
     pub(crate) topics: &'a Topics,
     pub(crate) latch: &'a mut StateLatch,
     pub(crate) logs: &'a mut Logs,
@@ -59,35 +81,51 @@ impl Scope<'_, '_> {
     }
 
     pub(crate) fn after(&mut self, timer: DeviceTimer, delay: Duration) {
-        self.cx.after(Timer::Own(timer), delay);
+        self.cx.after(self.actor.timer(timer), delay);
     }
 
     pub(crate) fn at(&mut self, timer: DeviceTimer, at: Instant) {
-        self.cx.at(Timer::Own(timer), at);
+        self.cx.at(self.actor.timer(timer), at);
     }
 
     pub(crate) fn at_utc(&mut self, timer: DeviceTimer, at: UtcMillis) {
-        self.cx.at_utc(Timer::Own(timer), at);
+        self.cx.at_utc(self.actor.timer(timer), at);
     }
 
     pub(crate) fn cancel(&mut self, timer: DeviceTimer) {
-        self.cx.cancel(Timer::Own(timer));
+        self.cx.cancel(self.actor.timer(timer));
     }
 
     pub(crate) fn is_armed(&self, timer: DeviceTimer) -> bool {
-        self.cx.is_armed(Timer::Own(timer))
+        self.cx.is_armed(self.actor.timer(timer))
     }
 
     pub(crate) fn invoke(&mut self, hook: Hook) -> Result<HookId, Full> {
-        self.cx.invoke(hook)
+        let id = self.cx.invoke(self.actor.hook(hook))?;
+        self.actor.claim(Claim::Hook(id));
+        Ok(id)
     }
 
     pub(crate) fn cancel_hook(&mut self, id: HookId) {
         self.cx.cancel_hook(id);
+        self.actor.claim(Claim::Cancelled(id));
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {
-        self.cx.notify(notice);
+        self.cx.notify(self.actor.notice(notice));
+    }
+
+    /// Whether what the device publishes goes out now: the link is up, and a proxied device is attached.
+    pub(crate) fn is_up(&self) -> bool {
+        self.cx.is_up() && self.actor.is_attached()
+    }
+
+    /// The device's run has come to its end.
+    pub(crate) fn exit(&mut self, reason: ExitReason) {
+        match self.actor {
+            Actor::Own => self.cx.exit(reason),
+            Actor::Proxied(_) => self.actor.claim(Claim::End(reason)),
+        }
     }
 
     /// Something the state shows has changed: a state follows, as soon as the latch allows (§7.1).
@@ -110,7 +148,9 @@ impl Scope<'_, '_> {
 
     /// Logs an entry if the minimum level in force allows.
     pub(crate) fn log_entry(&mut self, entry: Entry) {
-        if self.logs.push(self.cx, entry) && !self.is_armed(DeviceTimer::LogFlush) {
+        let Some(kept) = self.logs.push(entry) else { return };
+        self.notify(Notice::Logged(kept));
+        if !self.is_armed(DeviceTimer::LogFlush) {
             self.after(DeviceTimer::LogFlush, Logs::FLUSH_AFTER);
         }
     }
@@ -120,14 +160,22 @@ impl Scope<'_, '_> {
         Timestamp::from_millis(self.cx.now().utc.0)
     }
 
-    /// Publishes an event at QoS 1 (§11 item 25); it waits in the bounded outbox while there is no link.
+    /// Publishes an event at QoS 1 (§11 item 25); it waits in the bounded outbox while there is no link, and that of a
+    /// proxied device until it is attached.
     pub(crate) fn publish_event(&mut self, topic: &Topic, payload: impl Into<Bytes>) -> Token {
-        self.cx.publish(Publish {
+        self.publish(topic, payload, self.actor.event_queue())
+    }
+
+    /// Publishes at QoS 1.
+    pub(crate) fn publish(&mut self, topic: &Topic, payload: impl Into<Bytes>, queue: Queue) -> Token {
+        let token = self.cx.publish(Publish {
             topic: topic.clone(),
             payload: payload.into(),
             qos: Qos::AtLeastOnce,
             retain: false,
-            queue: Queue::Bounded,
-        })
+            queue,
+        });
+        self.actor.claim(Claim::Publish(token));
+        token
     }
 }

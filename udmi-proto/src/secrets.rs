@@ -72,7 +72,12 @@ pub(crate) fn hook(hook: &Hook) -> Option<Hook> {
             size: *size,
             sha256: "*".repeat(sha256.len()),
         }),
+        Hook::Proxied { device, target, hook: asked } => {
+            let asked = alloc::boxed::Box::new(self::hook(asked)?);
+            Some(Hook::Proxied { device: device.clone(), target: target.clone(), hook: asked })
+        }
         Hook::WritePoint { .. }
+        | Hook::Scan { .. }
         | Hook::ReleasePoint { .. }
         | Hook::ReadPoints { .. }
         | Hook::Metrics
@@ -87,6 +92,10 @@ pub(crate) fn hook(hook: &Hook) -> Option<Hook> {
 
 /// A custom block whose secrets are masked, if it has some.
 pub(crate) fn notice(notice: &Notice) -> Option<Notice> {
+    if let Notice::Proxied { device, notice: told } = notice {
+        let told = alloc::boxed::Box::new(self::notice(told)?);
+        return Some(Notice::Proxied { device: device.clone(), notice: told });
+    }
     let Notice::Block { name, content: Some(content) } = notice else { return None };
     let masked = String::from_utf8(document(content.as_str().as_bytes(), name)).ok()?;
     let content = Json::from_raw(serde_json::from_str(masked.trim()).ok()?);

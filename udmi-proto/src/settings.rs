@@ -1,5 +1,7 @@
 //! What a device is, before the cloud says anything: identity, endpoint, points, switches.
 
+mod gateway;
+
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -10,8 +12,12 @@ use device_link::{Algorithm, Endpoint, Secret, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::MEMBERS;
+use crate::model::common::Stage;
 use crate::model::value::Value;
 use crate::presence::is_name;
+
+pub(crate) use gateway::is_device_id;
+pub use gateway::{GatewaySettings, ProxyMode, ProxySettings};
 
 /// The settings of one device. Plain data; [`Settings::check`] tells what cannot work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +45,15 @@ pub struct Settings {
     /// Addresses by family, reported in the localnet block for the families the config names.
     #[serde(default)]
     pub families: BTreeMap<String, String>,
+    /// What the device supports, for its self-enumeration (§6.3).
+    #[serde(default)]
+    pub features: BTreeMap<String, Stage>,
+    /// The families the application can scan (§6.4).
+    #[serde(default)]
+    pub scans: Vec<String>,
+    /// What makes the device a gateway, if it is one (§6.7).
+    #[serde(default)]
+    pub gateway: Option<GatewaySettings>,
     /// Names of top-level config blocks the application takes care of.
     #[serde(default)]
     pub custom_blocks: Vec<String>,
@@ -61,6 +76,9 @@ impl Settings {
             identity: Identity::default(),
             points: BTreeMap::new(),
             families: BTreeMap::new(),
+            features: BTreeMap::new(),
+            scans: Vec::new(),
+            gateway: None,
             custom_blocks: Vec::new(),
             options: Options::default(),
         }
@@ -91,7 +109,30 @@ impl Settings {
         if let Some(name) = self.options.blobs.iter().find(|name| !is_name(name)) {
             return Err(SettingsError::Blob(name.clone()));
         }
-        Ok(())
+        if !self.scans.iter().all(|family| is_name(family)) {
+            return Err(SettingsError::ScanFamily);
+        }
+        self.gateway.as_ref().map_or(Ok(()), |gateway| gateway.check(&self.device_id))
+    }
+}
+
+/// What a device core is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) identity: Identity,
+    pub(crate) points: BTreeMap<String, PointModel>,
+    pub(crate) families: BTreeMap<String, String>,
+    pub(crate) custom_blocks: Vec<String>,
+}
+
+impl From<&Settings> for Known {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            identity: settings.identity.clone(),
+            points: settings.points.clone(),
+            families: settings.families.clone(),
+            custom_blocks: settings.custom_blocks.clone(),
+        }
     }
 }
 
@@ -110,6 +151,12 @@ pub enum SettingsError {
     CustomBlock,
     /// The name of a blob is none that UDMI allows (§2.6).
     Blob(String),
+    /// A family to scan has a name that UDMI does not allow.
+    ScanFamily,
+    /// A proxied device has an id that is the gateway's or cannot be part of a topic.
+    ProxyId,
+    /// More proxied devices are known than may be attached.
+    Proxies,
 }
 
 impl fmt::Display for SettingsError {
@@ -123,6 +170,11 @@ impl fmt::Display for SettingsError {
             Self::ClientId => "the client id is empty or over 65535 bytes",
             Self::Host => "the broker's host name is empty",
             Self::CustomBlock => "a custom config block has a name that is UDMI's own",
+            Self::ScanFamily => "a family to scan has a name that UDMI does not allow",
+            Self::ProxyId => {
+                "a proxied device has an id that is empty, too long, the gateway's own, or no topic level"
+            }
+            Self::Proxies => "there are more proxied devices than may be attached",
         };
         f.write_str(reason)
     }

@@ -21,7 +21,7 @@ use crate::scope::{DeviceTimer, Scope};
 use crate::settings::{Identity, Options};
 
 pub(crate) use mode::Modes;
-pub(crate) use persisted::{STORED_KEY, Start, read, start_of};
+pub(crate) use persisted::{STORED_KEY, Start, read, start_after, start_of};
 
 /// §3.1: the level in force when the block does not name one, and when there is no block (§11 item 5).
 const DEFAULT_LEVEL: Level = Level::NOTICE;
@@ -70,6 +70,30 @@ impl System {
     pub(crate) fn begin(&mut self, start: Start) {
         self.start = start;
         self.modes.begin(start.last_start);
+    }
+
+    /// The run of the device ends while the process goes on, and the next begins.
+    pub(crate) fn restart(&mut self, sc: &mut Scope<'_, '_>, start: Start) {
+        self.halt(sc);
+        self.begin(start);
+    }
+
+    /// Nothing of a config is in force any more.
+    pub(crate) fn halt(&mut self, sc: &mut Scope<'_, '_>) {
+        self.modes.halt(sc);
+        self.metrics_period = None;
+        sc.cancel(DeviceTimer::Metrics);
+        self.forget_metrics_hook(sc);
+        self.last_config = Timestamp::EPOCH;
+        self.status = None;
+        self.event_number = 0;
+        self.unacknowledged_logs.clear();
+        sc.logs.set_minimum(LEVEL_WITHOUT_BLOCK);
+    }
+
+    /// Tells this of the device from now on.
+    pub(crate) fn set_identity(&mut self, identity: Identity) {
+        self.identity = clean(identity);
     }
 
     /// Puts the block in force. From here on the new minimum level judges log entries (§3.6).
@@ -151,7 +175,7 @@ impl System {
         self.metrics_due = next_due(self.metrics_due, period, sc.now().at);
         sc.at(DeviceTimer::Metrics, self.metrics_due);
         let unanswered = self.forget_metrics_hook(sc);
-        if !sc.cx.is_up() {
+        if !sc.is_up() {
             return; // nobody wants to know later how busy we were
         }
         if unanswered {
@@ -174,7 +198,7 @@ impl System {
             return self.modes.on_hook(sc, id, outcome);
         }
         self.metrics_hook = None;
-        if !sc.cx.is_up() {
+        if !sc.is_up() {
             return None;
         }
         let metrics = match outcome {
@@ -194,7 +218,7 @@ impl System {
     /// Publishes waiting log entries, in as many messages as they need.
     pub(crate) fn flush_logs(&mut self, sc: &mut Scope<'_, '_>) {
         // Without a link they wait in their own bounded queue.
-        if sc.cx.is_up() {
+        if sc.is_up() {
             self.flush_last_logs(sc);
         }
     }

@@ -10,6 +10,7 @@ pub(crate) struct Topics {
     prefix: String,
     pub(crate) config: Filter,
     pub(crate) commands: Filter,
+    pub(crate) errors: Filter,
     pub(crate) state: Topic,
     pub(crate) events_system: Topic,
     pub(crate) events_pointset: Topic,
@@ -22,6 +23,7 @@ impl Topics {
             prefix: prefix.into(),
             config: Filter::new(&format!("{prefix}/config"))?,
             commands: Filter::new(&format!("{prefix}/commands/#"))?,
+            errors: Filter::new(&format!("{prefix}/errors"))?,
             state: Topic::new(&format!("{prefix}/state"))?,
             events_system: Topic::new(&format!("{prefix}/events/system"))?,
             events_pointset: Topic::new(&format!("{prefix}/events/pointset"))?,
@@ -36,6 +38,28 @@ impl Topics {
     /// The topic of events of some other folder.
     pub(crate) fn events(&self, folder: &str) -> Result<Topic, TopicError> {
         Topic::new(&format!("{}/events/{folder}", self.prefix))
+    }
+
+    /// The topics of a device beside the one these belong to (§1.4).
+    pub(crate) fn sibling(&self, id: &str) -> Result<Self, TopicError> {
+        Self::new(&match self.prefix.rsplit_once('/') {
+            Some((base, _)) => format!("{base}/{id}"),
+            None => id.into(),
+        })
+    }
+
+    /// Where a gateway tells that it acts for the device, and that it does no more (§1.10).
+    pub(crate) fn attach(&self) -> Result<Topic, TopicError> {
+        Topic::new(&format!("{}/attach", self.prefix))
+    }
+
+    /// The same for its end; none where the local broker forbids it (§11 item 27).
+    pub(crate) fn detach(&self) -> Option<Topic> {
+        if self.prefix.starts_with("/r/") {
+            None
+        } else {
+            Topic::new(&format!("{}/detach", self.prefix)).ok()
+        }
     }
 
     /// What follows `commands/` in a topic.

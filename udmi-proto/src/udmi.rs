@@ -1,5 +1,6 @@
 //! UDMI as a dialect of the link.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use device_link::{
@@ -8,8 +9,10 @@ use device_link::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::actor::{Actor, ProxyIx};
 use crate::credentials::{self, Credentials};
 use crate::device::{CloudCommand, DeviceCore};
+use crate::gateway::{Gateway, GatewayLoad};
 use crate::persisted;
 use crate::port::{Command, Hook, Notice, Outcome};
 use crate::redirect::{self, Authentication, Redirect};
@@ -23,6 +26,7 @@ use crate::topics::Topics;
 pub struct Udmi {
     settings: Settings,
     own: DeviceCore,
+    gateway: Option<Box<Gateway>>,
     redirect: Redirect,
     credentials: Credentials,
 }
@@ -32,15 +36,25 @@ impl Udmi {
     ///
     /// # Errors
     /// What [`Settings::check`] finds.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn new(mut settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
-        let own = DeviceCore::new(&settings, topics, Slot(0));
+        let own = DeviceCore::new(Actor::Own, (&settings).into(), &settings.options, topics, Slot(0));
         let redirect = Redirect::new(&settings);
-        Ok(Self { settings, own, redirect, credentials: Credentials::new() })
+        let gateway = match &mut settings.gateway {
+            None => None,
+            Some(gateway) => {
+                let mut taken = gateway.clone_without_proxies();
+                core::mem::swap(&mut taken, gateway);
+                let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
+                let gateway = Gateway::new(taken, &settings.device_id, &settings.options, topics);
+                Some(Box::new(gateway))
+            }
+        };
+        Ok(Self { settings, own, gateway, redirect, credentials: Credentials::new() })
     }
 
-    /// The settings it was made from.
+    /// The settings it was made from; what a gateway knows of proxied devices has gone into them.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -50,6 +64,12 @@ impl Udmi {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.redirect.connection().endpoint
+    }
+
+    /// What a gateway has to do with proxied devices at the moment; none of a device that is no gateway.
+    #[must_use]
+    pub fn gateway_load(&self) -> Option<GatewayLoad> {
+        self.gateway.as_ref().map(|gateway| gateway.load())
     }
 
     /// Brings the device in line with the endpoint in use: its topics, what waits for them, its silence.
@@ -64,8 +84,34 @@ impl Udmi {
         }
         // The prefix was checked when the connection was read.
         let Ok(topics) = Topics::new(&connection.topic_prefix) else { return };
+        if let (Some(gateway), Ok(topics)) = (&mut self.gateway, Topics::new(&connection.topic_prefix)) {
+            gateway.use_topics(cx, topics);
+        }
         cx.move_topics(self.own.topic_prefix(), &connection.topic_prefix);
         self.own.use_topics(cx, topics, self.settings.options.commands);
+    }
+}
+
+impl Udmi {
+    fn on_gateway_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
+        let Some(gateway) = &mut self.gateway else { return };
+        match tag {
+            Tag::Errors => gateway.on_error(cx, &mut self.own, None, message.payload),
+            Tag::ProxyErrors(ix) => gateway.on_error(cx, &mut self.own, Some(ix), message.payload),
+            Tag::ProxyConfig(ix) => gateway.on_proxy_config(cx, ix, message.payload),
+            Tag::ProxyCommands(ix) => gateway.on_proxy_command(cx, ix, message),
+            Tag::Config | Tag::Commands => {}
+        }
+    }
+
+    fn on_gateway_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {
+        let Some(gateway) = &mut self.gateway else { return };
+        match timer {
+            Timer::Proxy(ix, timer) => gateway.on_device_timer(cx, ix, timer),
+            Timer::Attach(ix) => gateway.on_attach_timer(cx, ix),
+            Timer::Proxies => gateway.store(cx),
+            Timer::Own(_) | Timer::Redirect | Timer::Fallback | Timer::Token | Timer::Rotation => {}
+        }
     }
 }
 
@@ -82,6 +128,12 @@ pub enum Timer {
     Token,
     /// The host or the store has not answered during a rotation of the key.
     Rotation,
+    /// One of a proxied device's.
+    Proxy(ProxyIx, DeviceTimer),
+    /// The next attempt to attach a proxied device, or one that has succeeded counts as good.
+    Attach(ProxyIx),
+    /// What is kept of the proxied devices is to be stored.
+    Proxies,
 }
 
 /// What a subscription is for.
@@ -91,6 +143,14 @@ pub enum Tag {
     Config,
     /// The device's commands.
     Commands,
+    /// A gateway's errors (§1.10).
+    Errors,
+    /// A proxied device's config.
+    ProxyConfig(ProxyIx),
+    /// A proxied device's commands.
+    ProxyCommands(ProxyIx),
+    /// A proxied device's errors.
+    ProxyErrors(ProxyIx),
 }
 
 impl Dialect for Udmi {
@@ -129,7 +189,13 @@ impl Dialect for Udmi {
     }
 
     fn mask_message(topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
-        if topic.ends_with("/config") { redirect::mask_config(payload) } else { secrets::command(payload) }
+        if topic.ends_with("/config") {
+            redirect::mask_config(payload)
+        } else if topic.ends_with("/errors") {
+            None // the broker's own words, which go into logs
+        } else {
+            secrets::command(payload)
+        }
     }
 
     fn mask_hook(hook: &Hook) -> Option<Hook> {
@@ -147,6 +213,9 @@ impl Dialect for Udmi {
         if self.settings.options.commands {
             self.own.subscribe_commands(cx);
         }
+        if let Some(gateway) = &mut self.gateway {
+            gateway.on_start(cx, &mut self.own, stored);
+        }
         self.redirect.on_start(cx, &mut self.own, stored);
         self.credentials.rotation.on_start(cx, &mut self.own, stored);
     }
@@ -156,12 +225,18 @@ impl Dialect for Udmi {
             LinkEvent::Up { resumed } => {
                 cx.notify(Notice::Connected { resumed });
                 self.own.on_up(cx);
+                if let Some(gateway) = self.gateway.as_mut().filter(|_| !self.own.waits_for_config()) {
+                    gateway.open(cx);
+                }
                 self.redirect.on_up(cx, &mut self.own);
                 self.credentials.on_up(cx, &mut self.own, &self.redirect);
             }
             LinkEvent::Down { why } => {
                 cx.notify(Notice::Disconnected { why: why.clone() });
                 self.own.on_down(cx);
+                if let Some(gateway) = &mut self.gateway {
+                    gateway.on_down(cx);
+                }
                 self.credentials.on_down(cx, &mut self.own, &why);
                 self.redirect.on_down(cx, &mut self.own, &why);
             }
@@ -170,17 +245,33 @@ impl Dialect for Udmi {
     }
 
     fn on_subscribed(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, answer: Result<Qos, SubscribeRefused>) {
-        if answer.is_err() {
-            self.own.on_subscription_refused(cx, tag);
+        match (tag, &mut self.gateway) {
+            (Tag::ProxyConfig(ix), Some(gateway)) => {
+                gateway.on_subscribed(cx, &mut self.own, ix, answer.map(|_| ()));
+            }
+            (Tag::ProxyCommands(ix) | Tag::ProxyErrors(ix), Some(gateway)) => {
+                if answer.is_err() {
+                    gateway.on_refused(cx, ix, tag);
+                }
+            }
+            (Tag::ProxyConfig(_) | Tag::ProxyCommands(_) | Tag::ProxyErrors(_), None) => {}
+            (Tag::Config | Tag::Commands | Tag::Errors, _) => {
+                if answer.is_err() {
+                    self.own.on_subscription_refused(cx, tag);
+                }
+            }
         }
     }
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
         match tag {
             Tag::Config => {
-                let blob = self.own.on_config(cx, message.payload);
-                self.redirect.on_config(cx, &mut self.own, blob);
+                let facts = self.own.on_config(cx, message.payload);
+                self.redirect.on_config(cx, &mut self.own, facts.endpoint);
                 self.follow(cx);
+                if let Some(gateway) = &mut self.gateway {
+                    gateway.on_config(cx, &mut self.own, facts.proxy_ids);
+                }
             }
             Tag::Commands => {
                 match self.own.on_cloud_command(cx, message.topic, message.payload, message.retain) {
@@ -190,34 +281,56 @@ impl Dialect for Udmi {
                     }
                 }
             }
+            Tag::Errors | Tag::ProxyConfig(_) | Tag::ProxyCommands(_) | Tag::ProxyErrors(_) => {
+                self.on_gateway_message(cx, tag, message);
+            }
         }
     }
 
     fn on_receipt(&mut self, cx: &mut Cx<'_, Self>, token: Token, receipt: Receipt) {
-        self.own.on_receipt(cx, token, receipt);
+        let gateway = self.gateway.as_mut();
+        if !gateway.is_some_and(|gateway| gateway.on_receipt(cx, &mut self.own, token, receipt)) {
+            self.own.on_receipt(cx, token, receipt);
+        }
     }
 
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {
         match timer {
-            Timer::Own(timer) => self.own.on_timer(cx, timer),
+            Timer::Own(timer) => {
+                self.own.on_timer(cx, timer);
+                if let (DeviceTimer::ConfigSync, Some(gateway)) = (timer, &mut self.gateway) {
+                    gateway.open(cx);
+                }
+            }
             Timer::Redirect => self.redirect.on_timer(cx, &mut self.own),
             Timer::Fallback => self.redirect.on_fallback(cx, &mut self.own),
             Timer::Token => Credentials::on_timer(cx),
             Timer::Rotation => self.credentials.rotation.on_timer(cx, &mut self.own),
+            Timer::Proxy(..) | Timer::Attach(_) | Timer::Proxies => return self.on_gateway_timer(cx, timer),
         }
         self.follow(cx);
     }
 
     fn on_command(&mut self, cx: &mut Cx<'_, Self>, command: Command) {
-        if command == Command::RotateKey {
-            self.credentials.rotation.begin(cx, &mut self.own, &self.redirect, true);
-        } else {
-            self.own.on_command(cx, command);
+        match (command, &mut self.gateway) {
+            (Command::RotateKey, _) => {
+                self.credentials.rotation.begin(cx, &mut self.own, &self.redirect, true);
+            }
+            (Command::Proxied { device, command }, Some(gateway)) => {
+                gateway.on_command(cx, &device, *command);
+            }
+            (Command::AddProxy { device, proxy }, Some(gateway)) => gateway.add(cx, device, *proxy),
+            (Command::RemoveProxy { device }, Some(gateway)) => gateway.remove(cx, &device),
+            (command, _) => self.own.on_command(cx, command),
         }
     }
 
     fn on_hook(&mut self, cx: &mut Cx<'_, Self>, id: HookId, outcome: Outcome) {
         let rest = self.credentials.rotation.on_hook(cx, &mut self.own, &mut self.redirect, id, outcome);
+        let rest = match (rest, &mut self.gateway) {
+            (Some(outcome), Some(gateway)) => gateway.on_hook(cx, id, outcome),
+            (rest, _) => rest,
+        };
         if let Some(outcome) = rest {
             self.own.on_hook(cx, id, outcome);
         }
@@ -235,7 +348,13 @@ impl Dialect for Udmi {
     }
 
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.on_settled(cx, &mut self.own);
+        }
         self.own.on_settled(cx);
+        if let Some(gateway) = self.gateway.as_mut().filter(|_| self.own.has_exited()) {
+            gateway.flush(cx); // nothing is called any more after this
+        }
         self.redirect.on_settled(cx, &self.own);
         self.follow(cx);
     }

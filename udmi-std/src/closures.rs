@@ -57,8 +57,8 @@ pub(crate) struct Closures {
 impl Application<Udmi> for Closures {
     fn answer(&mut self, hook: Hook) -> Outcome {
         match hook {
-            Hook::WritePoint { point, value } => self.write(&point, &value),
-            Hook::ReleasePoint { point } => match &mut self.release {
+            Hook::WritePoint { point, value, .. } => self.write(&point, &value),
+            Hook::ReleasePoint { point, .. } => match &mut self.release {
                 Some(release) => written(guarded(|| release(&point))),
                 None => Outcome::Done,
             },
@@ -82,6 +82,7 @@ impl Application<Udmi> for Closures {
             },
             Hook::MakeKey => self.make_key(),
             Hook::UseKey { public_key } => self.use_key(&public_key),
+            Hook::Scan { .. } | Hook::Proxied { .. } => Outcome::Unhandled,
             Hook::RestoreKey { backup } => self.restore(&backup),
             Hook::Command { name, payload } => match &mut self.command {
                 Some(command) => commanded(guarded(|| command(&name, &payload))),
@@ -153,7 +154,7 @@ impl Closures {
     }
 
     fn read(&mut self, wanted: Wanted) -> BTreeMap<String, Reading> {
-        let Wanted { polled, computed, mut known } = wanted;
+        let Wanted { polled, computed, mut known, .. } = wanted;
         let mut values = self.poll(&polled);
         for (name, reading) in &values {
             match reading {
@@ -272,7 +273,7 @@ mod tests {
         let wanted = Wanted {
             polled: vec!["bad".into(), "good".into()],
             computed: vec!["double".into()],
-            known: BTreeMap::new(),
+            ..Wanted::default()
         };
         let values = closures.read(wanted);
         assert_eq!(values["bad"], Reading::Failed("the application panicked: bus gone".into()));

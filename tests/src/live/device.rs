@@ -212,7 +212,7 @@ fn on_a_bare_socket(
     write: impl Fn(&str, &Value) + Send + 'static,
 ) -> (Sender<Command>, JoinHandle<ExitReason>) {
     let answer = move |hook: Hook| {
-        if let Hook::WritePoint { point, value } = &hook {
+        if let Hook::WritePoint { point, value, .. } = &hook {
             write(point, value);
         }
         Outcome::Done

@@ -126,12 +126,13 @@ impl Plant {
             | Hook::ActivateBlob { .. }
             | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
+            Hook::Proxied { hook, .. } => self.done(hook),
             Hook::CheckActivation { version, .. } => {
                 let is_activated =
                     self.installed.last() == Some(&Installed::Activated { version: version.clone() });
                 Outcome::Blob(if is_activated { BlobOutcome::Activated } else { BlobOutcome::NotActivated })
             }
-            Hook::MakeKey | Hook::UseKey { .. } => Outcome::Unhandled,
+            Hook::Scan { .. } | Hook::MakeKey | Hook::UseKey { .. } => Outcome::Unhandled,
         }
     }
 
@@ -156,8 +157,12 @@ impl Plant {
             }
             _ => {}
         }
-        let answer = match &hook {
-            Hook::WritePoint { point, .. } | Hook::ReleasePoint { point } => {
+        let inner = match &hook {
+            Hook::Proxied { hook, .. } => hook,
+            hook => hook,
+        };
+        let answer = match inner {
+            Hook::WritePoint { point, .. } | Hook::ReleasePoint { point, .. } => {
                 self.writes_to.get(point).unwrap_or(&self.writes)
             }
             Hook::ReadPoints { .. } => &self.reads,
@@ -166,7 +171,9 @@ impl Plant {
             | Hook::Command { .. }
             | Hook::MakeKey
             | Hook::UseKey { .. }
-            | Hook::RestoreKey { .. } => &self.others,
+            | Hook::RestoreKey { .. }
+            | Hook::Scan { .. }
+            | Hook::Proxied { .. } => &self.others,
             Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } | Hook::CheckActivation { .. } => {
                 &self.blobs
             }

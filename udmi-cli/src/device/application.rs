@@ -34,12 +34,12 @@ impl Application<Udmi> for PlantApplication {
     fn answer(&mut self, hook: Hook) -> Outcome {
         let now = self.born.elapsed();
         match hook {
-            Hook::WritePoint { point, value } => match self.plant.write(&point, &value, now) {
+            Hook::WritePoint { point, value, .. } => match self.plant.write(&point, &value, now) {
                 Written::Taken => Outcome::Done,
                 Written::Invalid(why) => Outcome::Invalid { message: why.to_owned() },
                 Written::Failed(why) => Outcome::Failed { message: why.to_owned() },
             },
-            Hook::ReleasePoint { point } => {
+            Hook::ReleasePoint { point, .. } => {
                 self.plant.release(&point);
                 Outcome::Done
             }
@@ -65,7 +65,9 @@ impl Application<Udmi> for PlantApplication {
                 Some(Ok(())) => Outcome::Done,
                 Some(Err(error)) => failed(&error),
             },
-            Hook::Lifecycle { .. } | Hook::Command { .. } => Outcome::Unhandled,
+            Hook::Lifecycle { .. } | Hook::Command { .. } | Hook::Scan { .. } | Hook::Proxied { .. } => {
+                Outcome::Unhandled
+            }
         }
     }
 

@@ -106,6 +106,15 @@ impl Notices {
             Notice::KeyRestored { backup } => {
                 (Role::Bad, format!("the broker refused the new key, {backup} is back in use"))
             }
+            Notice::Proxied { device, notice } => {
+                let (role, text) = self.line(notice)?;
+                (role, format!("{device}: {text}"))
+            }
+            Notice::ProxyAttached { device } => (Role::Good, format!("{device} is attached")),
+            Notice::ProxyDetached { device } => (Role::Warning, format!("{device} is not attached any more")),
+            Notice::ProxyRefused { device, reason } => {
+                (Role::Bad, format!("{device} cannot be attached: {reason}"))
+            }
             Notice::CommandRefused { reason } => (Role::Warning, reason.clone()),
         })
     }

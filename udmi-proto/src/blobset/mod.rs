@@ -27,7 +27,7 @@ use crate::model::category::{Category, Level};
 use crate::model::config;
 use crate::port::Notice;
 use crate::scope::{DeviceTimer, Scope};
-use crate::settings::Settings;
+use crate::settings::Options;
 
 pub(crate) use blob::Report;
 use blob::{Blob, Phase, Step};
@@ -65,11 +65,9 @@ pub(crate) struct Blobset {
 }
 
 impl Blobset {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let options = &settings.options;
+    pub(crate) fn new(options: &Options, software: &BTreeMap<String, String>) -> Self {
         let taken: BTreeSet<_> = options.blobs.iter().cloned().collect();
-        let software = settings.identity.software.iter();
-        let own_versions = software.filter(|(name, _)| taken.contains(*name));
+        let own_versions = software.iter().filter(|(name, _)| taken.contains(*name));
         Self {
             own_versions: own_versions.map(|(name, version)| (name.clone(), version.clone())).collect(),
             taken,

@@ -68,7 +68,7 @@ impl DeviceCore {
             return self.log_command(cx, Level::ERROR, text);
         }
         let payload = String::from_utf8_lossy(payload).into_owned();
-        match cx.invoke(Hook::Command { name: name.clone(), payload }) {
+        match self.with(cx, |_, sc| sc.invoke(Hook::Command { name: name.clone(), payload })) {
             Ok(id) => {
                 self.command_hooks.insert(id, name);
             }

@@ -66,17 +66,23 @@ impl DeviceCore {
             }),
             Command::Ready => self.log(cx, READY, READY.level(), "ready"),
             Command::SetSoftware { module, version } => self.set_software(cx, module, version),
-            Command::SetFamilyAddress { family, address } => self.set_address(family, address),
+            Command::SetFamilyAddress { family, address } => self.set_address(cx, family, address),
             Command::SetBlock { name, content } => self.set_block(cx, name, content),
             Command::SendEvent { folder, content } => self.send_event(cx, &folder, &content),
-            Command::RotateKey => refuse(cx, "this device has no key to rotate".into()),
+            Command::RotateKey => self.refuse(cx, "this device has no key to rotate".into()),
+            Command::Proxied { device, .. }
+            | Command::AddProxy { device, .. }
+            | Command::RemoveProxy { device } => {
+                self.refuse(cx, format!("device {device}: this device is no gateway"));
+            }
+            Command::Found { .. } => {} // a scan that is over
             Command::Stop { reason } => self.stop(cx, Lifecycle::of(reason), false),
         }
     }
 
     fn set_software(&mut self, cx: &mut Cx<'_, Udmi>, module: String, version: Option<String>) {
         if !is_table_key(&module) {
-            return refuse(cx, format!("software module {module}: expected a name of a-z and _"));
+            return self.refuse(cx, format!("software module {module}: expected a name of a-z and _"));
         }
         let is_blob =
             self.with(cx, |blocks, sc| blocks.blobset.set_own_version(sc, &module, version.as_deref()));
@@ -86,18 +92,22 @@ impl DeviceCore {
         }
     }
 
-    fn set_address(&mut self, family: String, address: Option<String>) {
-        if self.localnet.set_address(family, address) {
-            self.latch.touch();
-        }
+    fn set_address(&mut self, cx: &mut Cx<'_, Udmi>, family: String, address: Option<String>) {
+        self.with(cx, |blocks, sc| {
+            if blocks.localnet.set_address(family, address) {
+                sc.touch();
+            }
+            blocks.reach.check(sc, blocks.localnet);
+        });
     }
 
     fn set_block(&mut self, cx: &mut Cx<'_, Udmi>, name: String, content: Option<Json>) {
         if !is_name(&name) || STATE_MEMBERS.contains(&name.as_str()) {
-            return refuse(cx, format!("state block {name}: expected a name that is none of UDMI's own"));
+            return self
+                .refuse(cx, format!("state block {name}: expected a name that is none of UDMI's own"));
         }
         if !self.blocks.contains_key(&name) && self.blocks.len() >= BLOCKS {
-            return refuse(cx, format!("state block {name}: {BLOCKS} blocks are there already"));
+            return self.refuse(cx, format!("state block {name}: {BLOCKS} blocks are there already"));
         }
         let changed = match content {
             Some(content) => self.blocks.insert(name, content.clone()) != Some(content),
@@ -111,10 +121,10 @@ impl DeviceCore {
     /// Publishes the application's event with `timestamp` and `version` put in front.
     fn send_event(&mut self, cx: &mut Cx<'_, Udmi>, folder: &str, content: &Json) {
         let Ok(topic) = self.topics.events(folder) else {
-            return refuse(cx, format!("event {folder}: no folder name"));
+            return self.refuse(cx, format!("event {folder}: no folder name"));
         };
         if !is_name(folder) || EVENT_FOLDERS.contains(&folder) {
-            return refuse(
+            return self.refuse(
                 cx,
                 format!("event {folder}: expected a folder of a-z, 0-9 and _ that is not taken"),
             );
@@ -122,7 +132,7 @@ impl DeviceCore {
         let members: alloc::collections::BTreeMap<String, &RawValue> =
             match serde_json::from_str(content.as_str()) {
                 Ok(members) => members,
-                Err(error) => return refuse(cx, format!("event {folder}: {error}")),
+                Err(error) => return self.refuse(cx, format!("event {folder}: {error}")),
             };
         self.with(cx, |_, sc| {
             let mut json = format!("{{\"timestamp\":\"{}\",\"version\":\"{VERSION}\"", sc.timestamp());
@@ -135,8 +145,8 @@ impl DeviceCore {
             sc.publish_event(&topic, json.into_bytes());
         });
     }
-}
 
-fn refuse(cx: &mut Cx<'_, Udmi>, reason: String) {
-    cx.notify(Notice::CommandRefused { reason });
+    fn refuse(&self, cx: &mut Cx<'_, Udmi>, reason: String) {
+        self.notify(cx, Notice::CommandRefused { reason });
+    }
 }

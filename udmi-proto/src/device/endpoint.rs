@@ -81,6 +81,16 @@ impl DeviceCore {
         self.config_sync = config_sync(seconds);
     }
 
+    /// Whether states wait for the first config of a connection.
+    pub(crate) fn waits_for_config(&self) -> bool {
+        self.config_sync.is_some()
+    }
+
+    /// Whether the link was told to end the run.
+    pub(crate) fn has_exited(&self) -> bool {
+        self.system.modes.has_exited()
+    }
+
     /// What all topics begin with.
     pub(crate) fn topic_prefix(&self) -> &str {
         self.topics.prefix()

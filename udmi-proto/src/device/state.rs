@@ -9,7 +9,6 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::json::Json;
 use crate::model::common::{ReservedBlob, Timestamp, VERSION};
-use crate::presence::Empty;
 
 use super::DeviceCore;
 
@@ -38,8 +37,8 @@ impl Serialize for State<'_> {
         if let Some(discovery) = device.presence.discovery {
             map.serialize_entry("discovery", &discovery)?;
         }
-        if device.presence.gateway {
-            map.serialize_entry("gateway", &Empty {})?;
+        if let Some(gateway) = device.reach.report() {
+            map.serialize_entry("gateway", &gateway)?;
         }
         if device.blobset.report().is_some() || device.endpoint.shown.is_some() {
             map.serialize_entry("blobset", &Blobset { blobs: Blobs(device) })?;

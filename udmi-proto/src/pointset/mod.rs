@@ -260,6 +260,40 @@ impl Pointset {
         if self.echo_etag { asked } else { asked.and(self.etags.current()) }
     }
 
+    /// The run of the device ends while the process goes on. What is known and read of the points stays, all else is
+    /// forgotten; `release` gives written points back as well.
+    pub(crate) fn halt(&mut self, sc: &mut Scope<'_, '_>, release: bool) {
+        self.stop_sampling(sc);
+        sc.cancel(DeviceTimer::Expiry);
+        self.writes.halt(sc);
+        self.block = None;
+        for (name, point) in &mut self.points {
+            point.order = Order::Out;
+            point.told = None;
+            if release {
+                self.writes.evaluate(sc, name, point);
+            } else {
+                self.writes.suspend(sc, point);
+            }
+        }
+        self.points.retain(|_, point| point.model.is_some());
+        self.pace = Pace::default();
+        self.etags = Etags::default();
+        self.settle(sc);
+    }
+
+    /// The device has these points and no others.
+    pub(crate) fn define_points(&mut self, sc: &mut Scope<'_, '_>, models: BTreeMap<String, PointModel>) {
+        let lost =
+            self.points.iter().filter(|(name, point)| point.model.is_some() && !models.contains_key(*name));
+        for name in lost.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.remove_point(sc, &name);
+        }
+        for (name, model) in models {
+            self.define_point(sc, name, model);
+        }
+    }
+
     /// The config has no pointset block: nothing is reported, nothing is in force (§4.3).
     fn withdraw(&mut self, sc: &mut Scope<'_, '_>) {
         if self.block.take().is_none() {

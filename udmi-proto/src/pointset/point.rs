@@ -1,5 +1,7 @@
 //! One point: what the device knows of it, what the config orders, what was read and what was written.
 
+use alloc::string::String;
+
 use device_link::{HookId, Instant};
 
 use super::number::{OnWire, changed_by};
@@ -25,6 +27,8 @@ pub(super) struct Point {
     pub(super) shown: Option<Value>,
     /// Whether a written value may be in force in the plant, so that there is something to release.
     pub(super) actuated: bool,
+    /// Where it was written to last: it has to be released there even if the config names it no more.
+    pub(super) written_at: Option<String>,
     /// Whether something local has taken the point over.
     pub(super) overridden: bool,
     /// The value last published; kept only while changes are to be told.
@@ -171,6 +175,20 @@ impl Point {
             (Order::Out | Order::Own, _) | (Order::Given(_), None) => false,
             (Order::Given(order), Some(known)) => order.ref_.as_deref() != Some(known),
         }
+    }
+
+    /// Where the point is found: by the config, else by the model.
+    pub(super) fn reference(&self) -> Option<&str> {
+        let given = match &self.order {
+            Order::Out | Order::Own => None,
+            Order::Given(order) => order.ref_.as_deref(),
+        };
+        given.or_else(|| self.model.as_ref()?.reference.as_deref())
+    }
+
+    /// Where the point is to be released.
+    pub(super) fn written_reference(&self) -> Option<&str> {
+        self.written_at.as_deref().or_else(|| self.reference())
     }
 
     /// The change that is to be told at once, if any (§4.1). Numbers below zero and NaN ask for nothing.

@@ -190,7 +190,12 @@ impl Pointset {
             point.fresh = false;
             match point.source() {
                 Some(Source::Computed) => wanted.computed.push(name.clone()),
-                Some(Source::Polled | Source::Pushed) | None => wanted.polled.push(name.clone()),
+                Some(Source::Polled | Source::Pushed) | None => {
+                    if let Some(reference) = point.reference() {
+                        wanted.references.insert(name.clone(), reference.to_owned());
+                    }
+                    wanted.polled.push(name.clone());
+                }
             }
         }
         if !wanted.computed.is_empty() {
@@ -215,6 +220,11 @@ impl Pointset {
         let Some(asked) = self.asked.take() else { return };
         sc.cancel_hook(asked.hook);
         self.end_reading(sc, asked.regular, Some("not read in time"));
+    }
+
+    /// Whether this is the read that is waited for.
+    pub(crate) fn awaits(&self, id: HookId) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.hook == id)
     }
 
     /// Gives the outcome back if the hook is none of ours.

@@ -160,7 +160,10 @@ impl Writes {
 
     fn write(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
         self.give_up(sc, point);
-        let Ok(hook) = sc.invoke(Hook::WritePoint { point: name.to_owned(), value: value.clone() }) else {
+        let reference = point.reference().map(String::from);
+        point.written_at.clone_from(&reference);
+        let asked = Hook::WritePoint { point: name.to_owned(), value: value.clone(), reference };
+        let Ok(hook) = sc.invoke(asked) else {
             self.backlog.insert(name.to_owned());
             return self.settle_refused(sc, name, point, ValueState::Failure, "too many pending writes");
         };
@@ -268,12 +271,29 @@ impl Writes {
         if !point.actuated {
             return;
         }
-        let Ok(hook) = sc.invoke(Hook::ReleasePoint { point: name.to_owned() }) else {
+        let reference = point.written_reference().map(String::from);
+        let Ok(hook) = sc.invoke(Hook::ReleasePoint { point: name.to_owned(), reference }) else {
             self.backlog.insert(name.to_owned());
             return;
         };
         self.requests.insert(hook, Request::Release(name.to_owned()));
         point.actuated = false;
+    }
+
+    /// No write is to be looked after any more.
+    pub(super) fn halt(&mut self, sc: &mut Scope<'_, '_>) {
+        sc.cancel(DeviceTimer::Write);
+        self.due = None;
+        self.backlog.clear();
+        self.gate = Gate::default();
+    }
+
+    /// The set value is not in force any more, and stays in the plant until the next config tells.
+    pub(super) fn suspend(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
+        self.give_up(sc, point);
+        point.misfit = None;
+        point.writing = Writing::Idle;
+        point.shown = None;
     }
 
     /// The device has lost the point: there is nothing to write to, nor to release.

@@ -53,6 +53,16 @@ impl Modes {
         self.last_start = last_start;
     }
 
+    /// The run is over while the process goes on: nothing is wanted any more.
+    pub(crate) fn halt(&mut self, sc: &mut Scope<'_, '_>) {
+        sc.cancel(DeviceTimer::Mode);
+        sc.cancel(DeviceTimer::Lifecycle);
+        if let Some(Ending::Asking { hook, .. }) = self.ending {
+            sc.cancel_hook(hook);
+        }
+        *self = Self::new(self.asks);
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         self.mode
     }
@@ -190,11 +200,16 @@ impl Modes {
         matches!(self.ending, Some(Ending::Due { .. }))
     }
 
+    /// Whether the link was told to exit.
+    pub(crate) fn has_exited(&self) -> bool {
+        self.ending == Some(Ending::Exiting)
+    }
+
     /// The logs are flushed: nothing else is published in this run.
     pub(crate) fn exit(&mut self, sc: &mut Scope<'_, '_>) {
         let Some(Ending::Due { action }) = self.ending else { return };
         self.ending = Some(Ending::Exiting);
-        sc.cx.exit(action.exit_reason());
+        sc.exit(action.exit_reason());
     }
 
     fn set(&mut self, sc: &mut Scope<'_, '_>, mode: Mode) {

@@ -42,11 +42,20 @@ impl Start {
 /// Counts this run. A wall clock that is behind the last start, as that of a device without a clock of its
 /// own is, is led past it: two runs must differ, and the later one must be later.
 pub(crate) fn start_of(now: UtcMillis, stored: Option<Persisted>) -> Start {
+    let before = stored.map(|before| Start {
+        last_start: UtcMillis(before.last_start_ms),
+        restart_count: before.restart_count,
+    });
+    start_after(now, before)
+}
+
+/// The same after the run that is known.
+pub(crate) fn start_after(now: UtcMillis, before: Option<Start>) -> Start {
     let now = now.whole_second();
-    match stored {
+    match before {
         None => Start { last_start: now, restart_count: 1 },
         Some(before) => Start {
-            last_start: now.max(UtcMillis(before.last_start_ms.saturating_add(1000)).whole_second()),
+            last_start: now.max(UtcMillis(before.last_start.0.saturating_add(1000)).whole_second()),
             restart_count: before.restart_count.saturating_add(1),
         },
     }

@@ -3,7 +3,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::needless_pass_by_value, reason = "json!(..) reads better without a borrow")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
@@ -24,7 +24,7 @@ pub const PREFIX: &str = "/r/REG/d/AHU-1";
 pub struct Sent {
     /// When, in milliseconds since the rig was made.
     pub at: u64,
-    /// What follows the prefix of the topic and its slash.
+    /// What follows the prefix of the topic and its slash; of a proxied device's its id as well.
     pub topic: String,
     pub payload: Json,
 }
@@ -44,6 +44,10 @@ pub struct Rig {
     pub subscribed: Vec<String>,
     /// At which quality of service it last has.
     pub qos: BTreeMap<String, Qos>,
+    /// What it has subscribed to and not left since.
+    pub subscriptions: BTreeSet<String>,
+    /// Publishes that wait to be acknowledged by hand, with their topics, oldest first.
+    pub unacknowledged: Vec<(PacketId, String)>,
     conn: Option<ConnId>,
     /// The connection that was answered last.
     answered: Option<ConnId>,
@@ -159,6 +163,8 @@ impl Rig {
             connects: Vec::new(),
             subscribed: Vec::new(),
             qos: BTreeMap::new(),
+            subscriptions: BTreeSet::new(),
+            unacknowledged: Vec::new(),
             conn: None,
             answered: None,
             outbound: BytesMut::new(),
@@ -281,19 +287,41 @@ impl Rig {
 
     /// Delivers a message on a topic below the prefix, at QoS 1.
     pub fn deliver(&mut self, topic: &str, payload: &[u8]) {
-        self.deliver_as(topic, payload, false);
+        self.deliver_as(format!("{}/{topic}", self.prefix), payload, false);
     }
 
     /// The same as the broker's answer to a subscription: retained.
     pub fn deliver_retained(&mut self, topic: &str, payload: &[u8]) {
-        self.deliver_as(topic, payload, true);
+        self.deliver_as(format!("{}/{topic}", self.prefix), payload, true);
     }
 
-    fn deliver_as(&mut self, topic: &str, payload: &[u8], retain: bool) {
+    /// Delivers a message on a topic of a proxied device.
+    pub fn deliver_to(&mut self, device: &str, topic: &str, payload: &[u8]) {
+        let base = self.prefix.rsplit_once('/').map_or("", |(base, _)| base);
+        self.deliver_as(format!("{base}/{device}/{topic}"), payload, false);
+    }
+
+    /// Delivers a config to a proxied device; `timestamp` (now) and `version` are added if missing.
+    pub fn config_of(&mut self, device: &str, mut config: Json) {
+        let now = time(self.now.utc.0 - BIRTH);
+        let members = config.as_object_mut().expect("a config is an object");
+        members.entry("timestamp").or_insert(json!(now));
+        members.entry("version").or_insert(json!("1.5.7"));
+        self.deliver_to(device, "config", config.to_string().as_bytes());
+    }
+
+    /// Acknowledges the oldest publish that waits for it; tells its topic.
+    pub fn acknowledge_one(&mut self) -> String {
+        let (id, topic) = self.unacknowledged.remove(0);
+        self.receive(&Packet::PubAck(id));
+        topic
+    }
+
+    fn deliver_as(&mut self, topic: String, payload: &[u8], retain: bool) {
         let id = self.next_packet;
         self.next_packet = id.next();
         self.receive(&Packet::Publish(wire::Publish {
-            topic: format!("{}/{topic}", self.prefix),
+            topic,
             payload: Bytes::copy_from_slice(payload),
             qos: Qos::AtLeastOnce,
             retain,
@@ -353,14 +381,17 @@ impl Rig {
     /// The only hook invoked since the last look; a write of this value to this point.
     pub fn expect_write(&mut self, point: &str, value: impl Into<Value>) -> HookId {
         let (id, hook) = self.only_hook();
-        assert_eq!(hook, Hook::WritePoint { point: point.into(), value: value.into() });
+        let Hook::WritePoint { point: written, value: by, .. } = &hook else {
+            panic!("expected a write, found {hook:?}")
+        };
+        assert_eq!((written.as_str(), by), (point, &value.into()));
         id
     }
 
     /// The only hook invoked since the last look; a release of this point.
     pub fn expect_release(&mut self, point: &str) -> HookId {
         let (id, hook) = self.only_hook();
-        assert_eq!(hook, Hook::ReleasePoint { point: point.into() });
+        assert!(matches!(&hook, Hook::ReleasePoint { point: released, .. } if released == point), "{hook:?}");
         id
     }
 
@@ -518,23 +549,31 @@ impl Rig {
             match packet {
                 Packet::Publish(publish) => {
                     self.keep(&publish);
-                    if let Some(id) = publish.id.filter(|_| self.acknowledge) {
-                        self.reply(&Packet::PubAck(id));
+                    match publish.id {
+                        Some(id) if self.acknowledge => self.reply(&Packet::PubAck(id)),
+                        Some(id) => self.unacknowledged.push((id, publish.topic)),
+                        None => {}
                     }
                 }
                 Packet::Connect(connect) => {
+                    self.subscriptions.clear();
+                    self.unacknowledged.clear();
                     let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
                     self.connects.push((connect.client_id, connect.username, connect.password.map(text)));
                 }
                 Packet::Subscribe { id, filters } => {
                     self.subscribed.extend(filters.iter().map(|(filter, _)| filter.clone()));
                     self.qos.extend(filters.iter().cloned());
+                    self.subscriptions.extend(filters.iter().map(|(filter, _)| filter.clone()));
                     let refused = |filter: &str| self.refused.iter().any(|end| filter.ends_with(end));
                     let code = |filter: &str| (!refused(filter)).then_some(Qos::AtLeastOnce);
                     let codes = filters.iter().map(|(filter, _)| code(filter)).collect();
                     self.reply(&Packet::SubAck { id, codes });
                 }
-                Packet::Unsubscribe { id, .. } => self.reply(&Packet::UnsubAck(id)),
+                Packet::Unsubscribe { id, filters } => {
+                    self.subscriptions.retain(|filter| !filters.contains(filter));
+                    self.reply(&Packet::UnsubAck(id));
+                }
                 Packet::PingReq => self.reply(&Packet::PingResp),
                 Packet::Disconnect => {
                     let at = self.now.at.0 - 1000;
@@ -555,9 +594,14 @@ impl Rig {
     }
 
     fn keep(&mut self, publish: &wire::Publish) {
-        let topic = publish.topic.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        let topic = topic.expect("a topic of the device").to_owned();
-        let payload = serde_json::from_slice(&publish.payload).expect("JSON");
+        let under = |prefix: &str| publish.topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
+        let base = self.prefix.rsplit_once('/').map_or("", |(base, _)| base);
+        let topic = under(&self.prefix).or_else(|| under(base));
+        let topic = topic.expect("a topic of the device, or of one it acts for").to_owned();
+        let payload = match publish.payload.is_empty() {
+            true => Json::Null,
+            false => serde_json::from_slice(&publish.payload).expect("JSON"),
+        };
         self.sent.push(Sent { at: self.now.at.0 - 1000, topic, payload });
     }
 }
