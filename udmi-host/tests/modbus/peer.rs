@@ -122,18 +122,22 @@ impl Wire {
     }
 }
 
-/// A provider with short time-outs, which asks again at once.
+/// A provider that waits longer than anything takes on a loaded machine, and asks again at once.
 pub(crate) fn provider() -> ModbusProvider {
     ModbusProvider::new(settings())
 }
 
-pub(crate) fn settings() -> ModbusSettings {
-    ModbusSettings {
-        answer_timeout: Duration::from_millis(300),
-        pause: Duration::ZERO,
-        ..ModbusSettings::default()
-    }
+/// A provider for hosts that do not answer: it waits as short as such a machine allows.
+pub(crate) fn impatient() -> ModbusProvider {
+    ModbusProvider::new(ModbusSettings { answer_timeout: SHORT, ..settings() })
 }
+
+pub(crate) fn settings() -> ModbusSettings {
+    ModbusSettings { answer_timeout: LONG, pause: Duration::ZERO, ..ModbusSettings::default() }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+pub(crate) const SHORT: Duration = Duration::from_secs(1);
 
 pub(crate) fn read(provider: &ModbusProvider, target: &Target, references: &[&str]) -> Values {
     provider.read(target, references, &Stop::new())

@@ -1,14 +1,13 @@
 //! Which units a scan finds.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use udmi_host::family::modbus::{ModbusProvider, ModbusSettings};
 use udmi_host::family::{FamilyProvider, Found, ProviderError, ScanRequest, Stop};
 use udmi_proto::model::common::{Depth, Timestamp};
 use udmi_proto::model::discovery::DiscoveryRef;
 
-use crate::peer::{Peer, register, settings};
+use crate::peer::{Peer, SHORT, register, settings};
 
 fn request(addresses: &[&str], references: bool) -> ScanRequest {
     ScanRequest {
@@ -45,7 +44,7 @@ fn gateway() -> Peer {
 }
 
 fn quick() -> ModbusSettings {
-    ModbusSettings { probe_timeout: Duration::from_millis(50), units: (1..=4).collect(), ..settings() }
+    ModbusSettings { probe_timeout: SHORT, units: (1..=4).collect(), ..settings() }
 }
 
 #[test]
@@ -112,8 +111,7 @@ fn a_stopped_scan_tells_nothing_more() {
 #[test]
 fn time_that_is_up_ends_the_look_at_a_host() {
     let silent = Peer::answering(|_, unit, _| if unit == 1 { register(7) } else { Vec::new() });
-    let patient = ModbusSettings { probe_timeout: Duration::from_millis(200), ..settings() };
-    let provider = ModbusProvider::new(patient);
-    let request = ScanRequest { duration_seconds: 1, ..request(&[&silent.address.to_string()], false) };
+    let provider = ModbusProvider::new(ModbusSettings { probe_timeout: SHORT, ..settings() });
+    let request = ScanRequest { duration_seconds: 3, ..request(&[&silent.address.to_string()], false) };
     assert_eq!(scan(&provider, &request).unwrap().len(), 1);
 }
