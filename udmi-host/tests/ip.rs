@@ -13,8 +13,12 @@ use udmi_proto::model::common::{Depth, Timestamp};
 const INSIDE: &str = "UDMI_TEST_INSIDE";
 
 fn scan(family: IpFamily, addresses: &[&str]) -> Vec<Found> {
+    scan_by(IpProvider::silent(family), addresses)
+}
+
+fn scan_by(provider: IpProvider, addresses: &[&str]) -> Vec<Found> {
     let request = ScanRequest {
-        family: family.as_str().into(),
+        family: provider.family().into(),
         generation: Timestamp::EPOCH,
         depth: Depth::Entries,
         references: false,
@@ -23,7 +27,7 @@ fn scan(family: IpFamily, addresses: &[&str]) -> Vec<Found> {
         duration_seconds: 10,
     };
     let mut found = Vec::new();
-    IpProvider::new(family).scan(&request, &mut |device| found.push(device), &Stop::new()).unwrap();
+    provider.scan(&request, &mut |device| found.push(device), &Stop::new()).unwrap();
     found
 }
 
@@ -40,8 +44,8 @@ struct Namespace(String);
 
 impl Namespace {
     /// Makes one; none where this is not allowed or the command is missing.
-    fn new() -> Option<Self> {
-        let name = format!("udmi-test-{}", std::process::id());
+    fn new(name: &str) -> Option<Self> {
+        let name = format!("udmi-{}-{name}", std::process::id());
         let made = Command::new("ip").args(["netns", "add", &name]).output();
         match made {
             Ok(output) if output.status.success() => Some(Self(name)),
@@ -56,6 +60,20 @@ impl Namespace {
         let output = Command::new("ip").args(["-n", &self.0]).args(arguments.split(' ')).output().unwrap();
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
+
+    /// Runs another test of this program inside.
+    fn run(&self, test: &str) {
+        let inside = Command::new("ip")
+            .args(["netns", "exec", &self.0])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(INSIDE, test)
+            .output()
+            .unwrap();
+        let (told, errors) =
+            (String::from_utf8_lossy(&inside.stdout), String::from_utf8_lossy(&inside.stderr));
+        assert!(inside.status.success() && told.contains("1 passed"), "{told}{errors}");
+    }
 }
 
 impl Drop for Namespace {
@@ -64,9 +82,14 @@ impl Drop for Namespace {
     }
 }
 
+/// Whether that test runs inside; it has nothing to say outside.
+fn is_inside(test: &str) -> bool {
+    std::env::var(INSIDE).is_ok_and(|inside| inside == test)
+}
+
 #[test]
 fn a_network_is_told_as_it_is() {
-    let Some(namespace) = Namespace::new() else { return };
+    let Some(namespace) = Namespace::new("tables") else { return };
     for arguments in [
         "link set lo up",
         "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02",
@@ -85,25 +108,12 @@ fn a_network_is_told_as_it_is() {
     ] {
         namespace.ip(arguments);
     }
-    let inside = Command::new("ip")
-        .args(["netns", "exec", &namespace.0])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "inside", "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&inside.stdout);
-    assert!(
-        inside.status.success() && told.contains("1 passed"),
-        "{told}{}",
-        String::from_utf8_lossy(&inside.stderr)
-    );
+    namespace.run("inside_the_tables");
 }
 
-/// What is asserted inside; it has nothing to say outside.
 #[test]
-fn inside() {
-    if std::env::var_os(INSIDE).is_none() {
+fn inside_the_tables() {
+    if !is_inside("inside_the_tables") {
         return;
     }
     let own = [("ether", "02:00:00:00:00:01"), ("ipv4", "192.0.2.2"), ("ipv6", "2001:db8::2")];
@@ -117,6 +127,38 @@ fn inside() {
     assert_eq!(router[0].families, families(&[("ipv4", "192.0.2.1"), ("ipv6", "2001:db8::9")]));
     let router = scan(IpFamily::Ipv6, &["2001:DB8::9"]);
     assert_eq!(router[0].families, families(&[("ether", "02:00:00:00:00:09")]));
+}
+
+/// Two hosts on one network that have not heard of each other.
+#[test]
+fn hosts_that_nobody_has_heard_of_are_found_by_asking() {
+    let Some(here) = Namespace::new("here") else { return };
+    let Some(there) = Namespace::new("there") else { return };
+    here.ip(&format!("link add near type veth peer name far address 02:00:00:00:00:02 netns {}", there.0));
+    for (namespace, device, number) in [(&here, "near", 1), (&there, "far", 2)] {
+        namespace.ip(&format!("address add 192.0.2.{number}/24 dev {device}"));
+        namespace.ip(&format!("address add 2001:db8::{number}/64 dev {device} nodad"));
+        namespace.ip(&format!("link set {device} up"));
+    }
+    there.ip("address add 192.0.2.200/24 dev far");
+    here.run("inside_with_a_neighbour");
+}
+
+#[test]
+fn inside_with_a_neighbour() {
+    if !is_inside("inside_with_a_neighbour") {
+        return;
+    }
+    assert_eq!(found(IpFamily::Ipv4), ["192.0.2.1"]);
+    let by_asking = |family, addresses: &[&str]| {
+        let mut found = scan_by(IpProvider::new(family), addresses);
+        found.sort_by(|left, right| left.address.cmp(&right.address));
+        found.into_iter().map(|found| found.address).collect::<Vec<_>>()
+    };
+    assert_eq!(by_asking(IpFamily::Ipv4, &["192.0.2.200", "192.0.2.201"]), ["192.0.2.200"]);
+    assert_eq!(by_asking(IpFamily::Ipv6, &["2001:db8::2"]), ["2001:db8::2"]);
+    assert_eq!(by_asking(IpFamily::Ipv4, &[]), ["192.0.2.1", "192.0.2.2", "192.0.2.200"]);
+    assert!(by_asking(IpFamily::Ether, &[]).contains(&"02:00:00:00:00:02".to_owned()));
 }
 
 #[test]

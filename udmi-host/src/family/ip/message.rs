@@ -58,6 +58,8 @@ pub(super) struct Link {
 pub(super) struct Address {
     pub(super) index: u32,
     pub(super) address: IpAddr,
+    /// Bits that all addresses on its network have in common.
+    pub(super) prefix: u8,
     /// How far it is valid: 0 is everywhere, the greater the nearer.
     pub(super) scope: u8,
 }
@@ -147,7 +149,8 @@ fn address(body: &[u8]) -> Option<Address> {
     }
     // On a line between two, the first one is the other end's.
     let address = local.or(remote)?;
-    (flags & UNUSABLE == 0).then_some(Address { index: u32_at(body, 4)?, address, scope: *body.get(3)? })
+    let (prefix, scope, index) = (*body.get(1)?, *body.get(3)?, u32_at(body, 4)?);
+    (flags & UNUSABLE == 0).then_some(Address { index, address, prefix, scope })
 }
 
 /// A route to everywhere, of the main table.
@@ -284,7 +287,7 @@ pub(super) mod tests {
             let fixed = fixed(&[&[2, 24, flags, 0], &4_u32.to_ne_bytes()]);
             read(&message(NEW_ADDRESS, 7, &fixed, attributes), 7)
         };
-        let own = |address: IpAddr| vec![Told::Address(Address { index: 4, address, scope: 0 })];
+        let own = |address: IpAddr| vec![Told::Address(Address { index: 4, address, prefix: 24, scope: 0 })];
         let (one, two) = ([192, 0, 2, 1], [192, 0, 2, 2]);
         assert_eq!(told(0x80, &[(1, &one), (2, &two)]), own(two.into()));
         assert_eq!(told(0, &[(1, &Ipv6Addr::LOCALHOST.octets())]), own(Ipv6Addr::LOCALHOST.into()));

@@ -1,13 +1,20 @@
 //! The host's own addresses and those of its neighbours: the families `ether`, `ipv4` and `ipv6` (§6.5, §6.6).
 //!
-//! A scan tells what the host's kernel knows: the host itself, and the neighbours it has heard of lately. It sends
-//! nothing. On other systems than Linux a scan is refused, and no own address is known.
+//! A scan tells what the host's kernel knows: the host itself, and the neighbours it has heard of lately. Unless it is
+//! to be silent, it has the kernel look for the others on the same networks, by a datagram to each that nobody need
+//! answer. On other systems than Linux a scan is refused, and no own address is known.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(target_os = "linux")]
+mod asking;
 #[cfg(target_os = "linux")]
 mod message;
 #[cfg(target_os = "linux")]
 mod netlink;
+#[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
+mod scan;
 #[cfg(target_os = "linux")]
 mod tables;
 
@@ -59,13 +66,21 @@ impl IpFamily {
 #[derive(Clone, Copy, Debug)]
 pub struct IpProvider {
     family: IpFamily,
+    is_silent: bool,
 }
 
 impl IpProvider {
-    /// Makes the provider of a family.
+    /// Makes the provider of a family, whose scans have the kernel look for hosts: those that are asked for, else all
+    /// in the networks of IPv4 that the host is in, 1022 at most and none of a network with more.
     #[must_use]
     pub const fn new(family: IpFamily) -> Self {
-        Self { family }
+        Self { family, is_silent: false }
+    }
+
+    /// Makes one whose scans send nothing.
+    #[must_use]
+    pub const fn silent(family: IpFamily) -> Self {
+        Self { family, is_silent: true }
     }
 
     fn no_points(self) -> ProviderError {
@@ -85,13 +100,7 @@ impl FamilyProvider for IpProvider {
         found: &mut dyn FnMut(Found),
         stop: &Stop,
     ) -> Result<(), ProviderError> {
-        for device in netlink::tables()?.found(self.family, request) {
-            if stop.is_set() {
-                return Err(ProviderError::Stopped);
-            }
-            found(device);
-        }
-        Ok(())
+        scan::scan(self.family, self.is_silent, request, found, stop)
     }
 
     #[cfg(not(target_os = "linux"))]

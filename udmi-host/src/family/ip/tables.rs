@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::IpFamily;
 use super::message::{Address, DefaultRoute, Link, Neighbour};
+use super::network::Network;
 use crate::family::{Found, ScanRequest};
 
 /// The tables, as the kernel told them.
@@ -82,7 +83,7 @@ impl Tables {
         self.links.iter().find(|link| link.index == index)?.ether.map(ether_text)
     }
 
-    fn is_loopback(&self, index: u32) -> bool {
+    pub(super) fn is_loopback(&self, index: u32) -> bool {
         self.links.iter().any(|link| link.index == index && link.is_loopback)
     }
 }
@@ -111,16 +112,7 @@ fn same(left: &str, right: &str) -> bool {
 
 /// Whether an address is in a network written `192.0.2.0/24`.
 fn contains(network: &str, address: IpAddr) -> bool {
-    let Some((base, length)) = network.split_once('/') else { return false };
-    let (Ok(base), Ok(length)) = (base.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
-    let differing = match (base, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => (length <= 32)
-            .then(|| u128::from((base.to_bits() ^ address.to_bits()).checked_shr(32 - length).unwrap_or(0))),
-        (IpAddr::V6(base), IpAddr::V6(address)) => (length <= 128)
-            .then(|| (base.to_bits() ^ address.to_bits()).checked_shr(128 - length).unwrap_or(0)),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
-    };
-    differing == Some(0)
+    Network::parse(network).is_some_and(|network| network.contains(address))
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -136,7 +128,7 @@ fn ether_text(ether: [u8; 6]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use udmi_proto::model::common::{Depth, Timestamp};
 
     use super::*;
@@ -145,9 +137,12 @@ mod tests {
     const ROUTER: [u8; 6] = [2, 0xfc, 0, 0, 0, 5];
 
     /// A host with a loop, two interfaces, and a router that is seen through both of its addresses.
-    fn tables() -> Tables {
+    pub(crate) fn tables() -> Tables {
         let link = |index, ether| Link { index, is_loopback: index == 1, ether };
-        let own = |index, address: &str, scope| Address { index, address: address.parse().unwrap(), scope };
+        let own = |index, address: &str, scope| {
+            let address: IpAddr = address.parse().unwrap();
+            Address { index, address, prefix: if address.is_ipv4() { 24 } else { 64 }, scope }
+        };
         let route = |index, is_ipv4, metric| DefaultRoute { index, is_ipv4, metric };
         let neighbour =
             |address: &str| Neighbour { index: 2, address: address.parse().unwrap(), ether: ROUTER };
@@ -167,7 +162,7 @@ mod tests {
         }
     }
 
-    fn request() -> ScanRequest {
+    pub(crate) fn request() -> ScanRequest {
         ScanRequest {
             family: String::new(),
             generation: Timestamp::EPOCH,
