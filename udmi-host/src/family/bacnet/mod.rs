@@ -105,6 +105,16 @@ pub struct BacnetProvider {
     directory: Directory,
 }
 
+/// The value of a point, from the content of a property as a packet has it. `binary` if it is the state of a binary
+/// object.
+///
+/// # Errors
+/// The content is not well formed, or no value of a point.
+pub fn value_of(content: &[u8], binary: bool) -> Result<Value, PointError> {
+    let content = Content::decode(content).map_err(|broken| PointError::Garbled(broken.to_string()))?;
+    value::from_content(&content, binary)
+}
+
 impl BacnetProvider {
     /// Makes a provider. The socket is opened when it is first needed.
     #[must_use]
