@@ -28,6 +28,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use udmi_proto::Value;
+use udmi_proto::family::Malformed;
+use udmi_proto::family::bacnet::{parse_address, parse_network};
 
 use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target, WriteError};
 use channel::Until;
@@ -35,7 +37,7 @@ use client::{Client, Device};
 use codec::primitive::{Content, Primitive};
 use codec::service::{Property, WriteProperty, content};
 use directory::{Directory, Name};
-use reference::{Point, parse_address, parse_network};
+use reference::Point;
 use refusal::Refusal;
 
 /// The UDP port of BACnet/IP.
@@ -133,9 +135,10 @@ impl BacnetProvider {
 
     fn find(&self, target: &Target, until: &Until) -> Result<(Name, Device), ProviderError> {
         let address = target.addr.as_deref().ok_or_else(|| ProviderError::Target("no address".into()))?;
-        let instance = parse_address(address).map_err(ProviderError::Target)?;
-        let network = target.network.as_deref().map(parse_network).transpose();
-        let name = (instance, network.map_err(ProviderError::Target)?);
+        let unusable = |malformed: Malformed| ProviderError::Target(malformed.to_string());
+        let instance = parse_address(address).map_err(unusable)?;
+        let network = target.network.as_deref().map(parse_network).transpose().map_err(unusable)?;
+        let name = (instance, network);
         Ok((name, self.directory.find(&self.client, name, until)?))
     }
 

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use udmi_proto::family::Malformed;
+use udmi_proto::family::bacnet::{parse_address, parse_network};
 use udmi_proto::model::common::Depth;
 
 use super::BacnetProvider;
@@ -13,7 +15,6 @@ use super::channel::{Announcement, Over, Until};
 use super::client::Device;
 use super::describe::describe;
 use super::directory::{ask, is_in};
-use super::reference::{parse_address, parse_network};
 use crate::family::{Found, ProviderError, ScanRequest, Stop};
 
 /// Devices that one scan finds.
@@ -68,7 +69,7 @@ pub(super) fn scan(
 
 impl Wanted {
     fn of(request: &ScanRequest) -> Result<Self, ProviderError> {
-        let target = |error: String| ProviderError::Target(error);
+        let target = |malformed: Malformed| ProviderError::Target(malformed.to_string());
         let mut instances = request
             .addresses
             .iter()
