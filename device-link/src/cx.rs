@@ -241,6 +241,15 @@ impl<D: Dialect> Cx<'_, D> {
         });
     }
 
+    /// Withdraws those of these publishes that still wait for a link, a gate or room in the window; their receipt
+    /// is `Lost(Superseded)`. What was sent is not called back.
+    pub fn withdraw(&mut self, unwanted: &BTreeSet<Token>) {
+        let deferred = &mut self.core.deferred;
+        self.core.session.withdraw(unwanted, &mut |token, receipt| {
+            deferred.push_back(Deferred::Receipt(token, receipt));
+        });
+    }
+
     /// Asks the application; the answer comes to [`Dialect::on_hook`].
     ///
     /// # Errors

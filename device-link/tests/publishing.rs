@@ -72,6 +72,23 @@ fn a_retracted_slot_is_not_sent() {
 }
 
 #[test]
+fn what_is_withdrawn_is_not_sent_unless_it_was_already() {
+    let limits = Limits { inflight: 1, ..Limits::default() };
+    let mut world = World::connected_within(within(limits), Probe::new());
+    for text in ["1", "2", "3", "4"] {
+        world.order(say(text, ONE, Policy::Bounded));
+    }
+    let number = publishes(&world.take_sent())[0].1.unwrap();
+    let tokens: Vec<_> = world.published();
+    world.order(Do::Withdraw(vec![tokens[0], tokens[1], tokens[3]]));
+    assert_eq!(world.receipts(), [Got::Superseded, Got::Superseded]);
+    world.peer(&[Packet::PubAck(id(number))]);
+    world.acknowledge();
+    assert_eq!(payloads(&world.take_sent()), ["3"]);
+    assert_eq!(world.receipts(), [Got::Acked, Got::Acked]);
+}
+
+#[test]
 fn over_the_bound_the_oldest_is_lost_and_counted() {
     let mut world =
         World::connected_within(within(Limits { outbox_messages: 2, ..Limits::default() }), Probe::new());

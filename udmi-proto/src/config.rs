@@ -143,7 +143,7 @@ fn broken(message: &str) -> Broken {
 }
 
 /// The text as it came where tools will accept it back, else the same moment in the usual form.
-fn echoable(timestamp: Timestamp, millis: i64) -> Timestamp {
+pub(crate) fn echoable(timestamp: Timestamp, millis: i64) -> Timestamp {
     let text = timestamp.as_str().as_bytes();
     let usual = text.get(10) == Some(&b'T') && text.last() == Some(&b'Z') && text.len() <= 30;
     if usual { timestamp } else { Timestamp::from_millis(millis) }

@@ -20,16 +20,17 @@ use device_link::{
 use crate::actor::Actor;
 use crate::blobset::{self, Blobset};
 use crate::config::{self as reading, Block, Envelope};
+use crate::discovery::Discovery;
 use crate::gateway::{ProxyIds, Reach};
 use crate::json::Json;
 use crate::latch::StateLatch;
+use crate::localnet::Localnet;
 use crate::logs::Logs;
 use crate::model::category::{Category, Level};
 use crate::model::config as model;
 use crate::persisted::ASIDE;
 use crate::pointset::Pointset;
 use crate::port::{Lifecycle, Notice, Outcome};
-use crate::presence::{DiscoveryReport, Localnet, Presence};
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::{Known, Options};
 use crate::system::{self, System};
@@ -60,7 +61,7 @@ pub(crate) struct DeviceCore {
     system: System,
     pointset: Pointset,
     localnet: Localnet,
-    presence: Presence,
+    discovery: Discovery,
     reach: Reach,
     blobset: Blobset,
     /// State blocks of the application's own, by name.
@@ -94,7 +95,7 @@ impl DeviceCore {
             system: System::new(system::clean(known.identity), options),
             pointset: Pointset::new(known.points, options),
             localnet: Localnet::new(known.families),
-            presence: Presence::default(),
+            discovery: Discovery::new(known.scans, known.features),
             reach: Reach::default(),
             blobset,
             blocks: BTreeMap::new(),
@@ -129,7 +130,7 @@ impl DeviceCore {
             system: &mut self.system,
             pointset: &mut self.pointset,
             localnet: &mut self.localnet,
-            presence: &mut self.presence,
+            discovery: &mut self.discovery,
             reach: &mut self.reach,
             blobset: &mut self.blobset,
         };
@@ -152,6 +153,7 @@ impl DeviceCore {
         self.with(cx, |blocks, sc| blocks.blobset.resume(sc));
         let start = system::start_of(cx.now().utc, before);
         self.system.begin(start);
+        self.discovery.begin(start.last_start);
         if let Ok(key) = device_link::Key::new(system::STORED_KEY) {
             // Nothing much is pending at birth, so there is room.
             let _ = cx.store(&key, Some(start.to_bytes()));
@@ -273,7 +275,10 @@ impl DeviceCore {
             put_in_force(blocks, sc, envelope)
         });
         self.offer_custom_blocks(cx, envelope);
-        self.with(cx, |blocks, sc| blocks.system.modes.after_config(sc));
+        self.with(cx, |blocks, sc| {
+            blocks.discovery.after_config(sc, blocks.pointset, blocks.localnet);
+            blocks.system.modes.after_config(sc);
+        });
         facts
     }
 
@@ -295,6 +300,9 @@ impl DeviceCore {
             DeviceTimer::LogFlush => self.with(cx, |blocks, sc| blocks.system.flush_logs(sc)),
             DeviceTimer::Metrics => self.with(cx, |blocks, sc| blocks.system.on_metrics_timer(sc)),
             DeviceTimer::Blob => self.with(cx, |blocks, sc| blocks.blobset.on_timer(sc)),
+            DeviceTimer::Scan | DeviceTimer::ScanEnd => {
+                self.with(cx, |blocks, sc| blocks.discovery.on_timer(sc));
+            }
             DeviceTimer::Sample
             | DeviceTimer::Limit
             | DeviceTimer::Read
@@ -310,6 +318,7 @@ impl DeviceCore {
             }
             let rest = blocks.pointset.on_hook(sc, id, outcome)?;
             let rest = blocks.blobset.on_hook(sc, id, rest)?;
+            let rest = blocks.discovery.on_hook(sc, id, rest)?;
             blocks.system.on_hook(sc, id, rest)
         });
         if let Some(outcome) = rest {
@@ -324,6 +333,7 @@ impl DeviceCore {
             self.blobset.on_state_receipt(token, receipt);
         }
         self.system.on_receipt(token);
+        self.discovery.on_receipt(token);
         let (told, level, text) = match receipt {
             Receipt::Lost(Lost::Full) => {
                 (&mut self.told_full, Level::WARNING, "the outbox is full, the oldest events are lost")
@@ -353,6 +363,7 @@ impl DeviceCore {
     /// The last call of each round: publishes the state that is owed, or plans it.
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>) {
         self.settle_blobs(cx);
+        self.with(cx, |blocks, sc| blocks.discovery.on_settled(sc));
         self.publish_owed_state(cx);
         let state_is_out = self.latch.due().is_none() || self.holds_states || !self.is_up(cx);
         self.with(cx, |blocks, sc| {
@@ -449,7 +460,7 @@ pub(crate) struct Blocks<'a> {
     system: &'a mut System,
     pointset: &'a mut Pointset,
     localnet: &'a mut Localnet,
-    presence: &'a mut Presence,
+    discovery: &'a mut Discovery,
     reach: &'a mut Reach,
     blobset: &'a mut Blobset,
 }
@@ -476,7 +487,7 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
     blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
     let mut blobset = Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings);
     let discovery = Block::read("discovery", envelope.discovery, &mut findings);
-    *blocks.presence = Presence { discovery: DiscoveryReport::of(&discovery) };
+    blocks.discovery.on_config(sc, discovery, &mut findings);
     let endpoint = EndpointBlob::take(&mut blobset);
     blocks.blobset.on_config(sc, blobset);
     blocks.system.set_last_config(envelope.timestamp.clone());

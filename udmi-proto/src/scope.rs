@@ -46,11 +46,15 @@ pub enum DeviceTimer {
     Expiry,
     /// A blob is to be begun, activated or given up.
     Blob,
+    /// A scan is to begin; the earliest of all families.
+    Scan,
+    /// A scan is to end; the earliest of all families.
+    ScanEnd,
 }
 
 impl DeviceTimer {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ConfigSync,
         Self::Mode,
         Self::Lifecycle,
@@ -63,6 +67,8 @@ impl DeviceTimer {
         Self::Write,
         Self::Expiry,
         Self::Blob,
+        Self::Scan,
+        Self::ScanEnd,
     ];
 }
 

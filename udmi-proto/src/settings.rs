@@ -122,6 +122,8 @@ pub(crate) struct Known {
     pub(crate) identity: Identity,
     pub(crate) points: BTreeMap<String, PointModel>,
     pub(crate) families: BTreeMap<String, String>,
+    pub(crate) features: BTreeMap<String, Stage>,
+    pub(crate) scans: Vec<String>,
     pub(crate) custom_blocks: Vec<String>,
 }
 
@@ -131,6 +133,8 @@ impl From<&Settings> for Known {
             identity: settings.identity.clone(),
             points: settings.points.clone(),
             families: settings.families.clone(),
+            features: settings.features.clone(),
+            scans: settings.scans.clone(),
             custom_blocks: settings.custom_blocks.clone(),
         }
     }

@@ -339,6 +339,10 @@ impl<T: Copy> Session<T> {
         self.outbox.discard(gate, lost);
     }
 
+    pub(crate) fn withdraw(&mut self, unwanted: &BTreeSet<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.outbox.withdraw(unwanted, lost);
+    }
+
     pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.move_topics(from, to, lost);
     }

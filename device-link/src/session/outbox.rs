@@ -282,6 +282,23 @@ impl Outbox {
         }
     }
 
+    /// Drops what is unwanted of what waits.
+    pub(crate) fn withdraw(&mut self, unwanted: &BTreeSet<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
+        if unwanted.is_empty() {
+            return;
+        }
+        let is_wanted = |parcel: &Parcel| !unwanted.contains(&parcel.token);
+        for queue in self.gated.values_mut().chain([&mut self.waiting]) {
+            for parcel in queue.iter().filter(|parcel| !is_wanted(parcel)) {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(parcel.size());
+                lost(parcel.token, Receipt::Lost(Lost::Superseded));
+            }
+            queue.retain(is_wanted);
+        }
+        self.gated.retain(|_, queue| !queue.is_empty());
+        self.gated_order.retain(|token, _| !unwanted.contains(token));
+    }
+
     /// Gives parcels under topics that begin with `from` and a slash the same topic under `to`. Longer topics
     /// may put the oldest over the bound.
     pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {

@@ -13,7 +13,7 @@ use device_link::trace::{self, Recorder};
 use device_link::transcript::Transcript;
 use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
 use device_link::{
-    Action, Boot, Closed, ConnId, Dialect, Event, Instant, LinkTimer, Node, Now, UtcMillis, WakeReason,
+    Action, Boot, Closed, ConnId, Dialect, Event, Instant, LinkTimer, Node, Now, Token, UtcMillis, WakeReason,
 };
 
 use probe::{Do, Got, Policy, Probe, Told};
@@ -265,6 +265,14 @@ impl World<Probe> {
 
     pub fn order(&mut self, order: Do) {
         self.handle(Event::Command(order));
+    }
+
+    /// The tokens of publishes among the notices since actions were last taken.
+    pub fn published(&mut self) -> Vec<Token> {
+        self.notices()
+            .into_iter()
+            .filter_map(|told| if let Told::Published(token) = told { Some(token) } else { None })
+            .collect()
     }
 
     /// The receipts among the notices since actions were last taken.

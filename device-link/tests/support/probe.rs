@@ -32,6 +32,7 @@ pub enum Do {
         policy: Policy,
     },
     Retract(u32),
+    Withdraw(Vec<Token>),
     Subscribe {
         filter: String,
         qos: Qos,
@@ -136,6 +137,7 @@ impl Probe {
                 cx.notify(Told::Published(token));
             }
             Do::Retract(slot) => cx.retract(Slot(slot)),
+            Do::Withdraw(tokens) => cx.withdraw(&tokens.into_iter().collect()),
             Do::Subscribe { filter, qos, tag } => cx.subscribe(&Filter::new(&filter).unwrap(), qos, tag),
             Do::Unsubscribe(filter) => cx.unsubscribe(&Filter::new(&filter).unwrap()),
             Do::Invoke(what) => {

@@ -67,6 +67,15 @@ impl DeviceCore {
             Command::Ready => self.log(cx, READY, READY.level(), "ready"),
             Command::SetSoftware { module, version } => self.set_software(cx, module, version),
             Command::SetFamilyAddress { family, address } => self.set_address(cx, family, address),
+            Command::FailFamily { family, message } => {
+                self.with(cx, |blocks, sc| blocks.localnet.fail_family(sc, family, &message));
+            }
+            Command::SetNetwork { network, address } => {
+                self.with(cx, |blocks, sc| blocks.localnet.set_network(sc, network, address));
+            }
+            Command::FailNetwork { network, message } => {
+                self.with(cx, |blocks, sc| blocks.localnet.fail_network(sc, network, &message));
+            }
             Command::SetBlock { name, content } => self.set_block(cx, name, content),
             Command::SendEvent { folder, content } => self.send_event(cx, &folder, &content),
             Command::RotateKey => self.refuse(cx, "this device has no key to rotate".into()),
@@ -75,7 +84,9 @@ impl DeviceCore {
             | Command::RemoveProxy { device } => {
                 self.refuse(cx, format!("device {device}: this device is no gateway"));
             }
-            Command::Found { .. } => {} // a scan that is over
+            Command::Found { scan, found } => {
+                self.with(cx, |blocks, sc| blocks.discovery.on_found(sc, scan, *found));
+            }
             Command::Stop { reason } => self.stop(cx, Lifecycle::of(reason), false),
         }
     }

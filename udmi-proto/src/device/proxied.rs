@@ -7,7 +7,6 @@ use crate::actor::Claim;
 use crate::config::Block;
 use crate::model::category::Category;
 use crate::model::entry::Entry;
-use crate::presence::Presence;
 use crate::scope::DeviceTimer;
 use crate::settings::Known;
 use crate::system::Start;
@@ -24,7 +23,10 @@ impl DeviceCore {
 
     /// A run of the device begins.
     pub(crate) fn begin(&mut self, cx: &mut Cx<'_, Udmi>, start: Start) {
-        self.with(cx, |blocks, sc| blocks.system.restart(sc, start));
+        self.with(cx, |blocks, sc| {
+            blocks.system.restart(sc, start);
+            blocks.discovery.begin(start.last_start);
+        });
         self.log_start(cx, start);
     }
 
@@ -39,7 +41,7 @@ impl DeviceCore {
             blocks.system.halt(sc);
             blocks.localnet.on_config(Block::Absent);
             blocks.reach.halt(sc);
-            *blocks.presence = Presence::default();
+            blocks.discovery.halt(sc);
             blocks.blobset.on_config(sc, Block::Absent);
             for timer in DeviceTimer::ALL {
                 sc.cancel(timer);
@@ -60,6 +62,7 @@ impl DeviceCore {
             }
             blocks.reach.check(sc, blocks.localnet);
             blocks.pointset.define_points(sc, known.points);
+            blocks.discovery.know(known.scans, known.features);
         });
         self.latch.touch();
     }

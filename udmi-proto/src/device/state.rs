@@ -34,7 +34,7 @@ impl Serialize for State<'_> {
         if let Some(pointset) = device.pointset.report() {
             map.serialize_entry("pointset", &pointset)?;
         }
-        if let Some(discovery) = device.presence.discovery {
+        if let Some(discovery) = device.discovery.report() {
             map.serialize_entry("discovery", &discovery)?;
         }
         if let Some(gateway) = device.reach.report() {

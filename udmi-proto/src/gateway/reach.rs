@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::config::Block;
 use crate::family::Family;
+use crate::localnet::Localnet;
 use crate::model::category::{Category, Level};
 use crate::model::config;
 use crate::model::entry::Entry;
 use crate::port::{Outcome, Target};
-use crate::presence::Localnet;
 use crate::scope::Scope;
 
 /// The family of a target that names none (§11 item 56).

@@ -133,7 +133,9 @@ impl Pointset {
             | DeviceTimer::State
             | DeviceTimer::LogFlush
             | DeviceTimer::Metrics
-            | DeviceTimer::Blob => {}
+            | DeviceTimer::Blob
+            | DeviceTimer::Scan
+            | DeviceTimer::ScanEnd => {}
         }
         self.settle(sc);
     }
@@ -244,6 +246,11 @@ impl Pointset {
     pub(crate) fn sample_now(&mut self, sc: &mut Scope<'_, '_>) {
         self.want_now(sc);
         self.settle(sc);
+    }
+
+    /// The points the device knows, whether the config asks for them or not.
+    pub(crate) fn models(&self) -> impl Iterator<Item = (&String, &PointModel)> {
+        self.points.iter().filter_map(|(name, point)| Some((name, point.model.as_ref()?)))
     }
 
     /// The block of the state, if the config has a pointset block (§4.2).

@@ -86,6 +86,27 @@ pub enum Command {
         /// The address.
         address: Option<String>,
     },
+    /// The address in a family cannot be told; the localnet block tells why, until the next address.
+    FailFamily {
+        /// Family, such as `ipv6`.
+        family: String,
+        /// Why.
+        message: String,
+    },
+    /// The address in a named network of the localnet block, such as a serial line; none if there is none.
+    SetNetwork {
+        /// Network, such as `modbus_rtu_1`.
+        network: String,
+        /// The address.
+        address: Option<String>,
+    },
+    /// The address in a named network cannot be told; the localnet block tells why, until the next address.
+    FailNetwork {
+        /// Network.
+        network: String,
+        /// Why.
+        message: String,
+    },
     /// A top-level block of the application's own in the state, none if it is gone.
     SetBlock {
         /// Its name.

@@ -63,8 +63,8 @@ pub struct ProxySettings {
 
 impl From<ProxySettings> for Known {
     fn from(proxy: ProxySettings) -> Self {
-        let ProxySettings { identity, points, families, features: _, custom_blocks } = proxy;
-        Self { identity, points, families, custom_blocks }
+        let ProxySettings { identity, points, families, features, custom_blocks } = proxy;
+        Self { identity, points, families, features, scans: Vec::new(), custom_blocks }
     }
 }
 
