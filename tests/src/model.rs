@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use udmi_proto::{Endpoint, Identity, PointModel, Settings, Transport, ValueKind};
+use udmi_proto::model::common::Stage;
+use udmi_proto::model::discovery::DiscoveryRef;
+use udmi_proto::{Endpoint, Found, Identity, PointModel, Settings, Transport, ValueKind};
 
 use crate::data_url;
-use crate::world::Setup;
+use crate::world::{Neighbour, Setup};
 
 /// A device of a site model.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,47 +17,22 @@ pub struct Model {
     pub metadata: Value,
     /// Its settings.
     pub settings: Settings,
+    /// The metadata of the other devices of the site, by id, for scans to find.
+    pub site: Value,
+    /// The family that the sequences of scans look at (§9.1).
+    pub facet: String,
 }
 
 impl Model {
     /// An air handler with the facts the conformance suite's targets rest on (§4.7): a writable setpoint of
-    /// baseline 98, an alarm that cannot be written, a sensor of baseline 10 with a tolerance of 2.
+    /// baseline 98, an alarm that cannot be written, a sensor of baseline 10 with a tolerance of 2. It scans two
+    /// families and is not alone in either.
     #[must_use]
     pub fn air_handler() -> Self {
-        Self::of(json!({
-            "timestamp": "2025-11-03T08:15:00Z",
-            "version": "1.5.7",
-            "system": {
-                "serial_no": "31415926",
-                "hardware": { "make": "Orchard", "model": "breeze" },
-                "software": { "firmware": "v7", "bus_driver": "2.1" }
-            },
-            "localnet": { "families": {
-                "ether": { "addr": "02:00:5e:10:00:01" },
-                "ipv4": { "addr": "192.0.2.17" },
-                "ipv6": { "addr": "2001:db8::17" },
-                "vendor": { "addr": "4711" }
-            } },
-            "pointset": { "points": {
-                "duct_pressure_setpoint": { "units": "Pascals", "writable": true, "baseline_value": 98 },
-                "filter_alarm": { "units": "No-units", "ref": "BV/3" },
-                "filter_pressure": {
-                    "units": "Pascals", "ref": "AV/5", "baseline_value": 10, "baseline_tolerance": 2
-                },
-                "supply_temperature": { "units": "Degrees-Celsius", "ref": "AI/1" }
-            } },
-            "testing": {
-                "targets": {
-                    "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
-                    "failure": { "target_point": "filter_alarm", "target_value": false },
-                    "invalid": { "target_point": "filter_pressure", "target_value": 15 }
-                },
-                "blob_update_targets": blob_targets()
-            }
-        }))
+        Self { site: neighbours(), ..Self::of(air_handler()) }
     }
 
-    /// The device that some metadata describe.
+    /// The device that some metadata describe, alone in its site.
     #[must_use]
     pub fn of(metadata: Value) -> Self {
         let endpoint = Endpoint { host: "broker".into(), port: 1883, transport: Transport::Tcp };
@@ -72,7 +49,18 @@ impl Model {
             targets.filter_map(|(_, target)| Some(target["blob_name"].as_str()?.to_owned())).collect();
         settings.options.blobs = blobs.into_iter().collect();
         settings.options.suppress_state = metadata.pointer("/testing/nostate") == Some(&Value::Bool(true));
-        Self { metadata, settings }
+        let features = texts("/features");
+        settings.features = features
+            .map(|(name, feature)| {
+                let stage = feature["stage"].as_str().map_or(Stage::Stable, Stage::from_text);
+                (name.clone(), stage)
+            })
+            .collect();
+        settings.scans = texts("/discovery/families").map(|(family, _)| family.clone()).collect();
+        // The primary facet, where there is one (§9.1).
+        let first = settings.scans.iter().find(|family| *family == "vendor").or(settings.scans.first());
+        let facet = first.map_or_else(|| "vendor".to_owned(), Clone::clone);
+        Self { metadata, settings, site: json!({}), facet }
     }
 
     /// The same device when it sends no state (§7.7).
@@ -90,7 +78,33 @@ impl Model {
         let values = points.map(|(name, point)| (name.clone(), value_of(point))).collect();
         let mut setup = Setup::new(self.settings.clone());
         setup.plant.values = values;
+        setup.plant.around =
+            self.settings.scans.iter().map(|family| (family.clone(), self.around(family))).collect();
         setup
+    }
+
+    /// All devices of the site that have an address in a family, this one too.
+    pub fn in_family(&self, family: &str) -> impl Iterator<Item = (&Value, &Value)> {
+        let others = self.site.as_object().into_iter().flatten().map(|(_, metadata)| metadata);
+        let pointer = format!("/localnet/families/{family}");
+        others
+            .chain([&self.metadata])
+            .filter_map(move |metadata| Some((metadata, metadata.pointer(&pointer)?)))
+            .filter(|(_, place)| place["addr"].is_string())
+    }
+
+    /// What a scan of a family finds: a device every 700 ms.
+    fn around(&self, family: &str) -> Vec<Neighbour> {
+        let found = |(number, (metadata, place)): (usize, (&Value, &Value))| Neighbour {
+            after_ms: 700 * (number as u64 + 1),
+            found: Found {
+                address: place["addr"].as_str().unwrap_or_default().to_owned(),
+                network: place["network"].as_str().map(str::to_owned),
+                references: references(metadata),
+                ..Found::default()
+            },
+        };
+        self.in_family(family).enumerate().map(found).collect()
     }
 
     /// The config that a registrar makes from the metadata (§8.5).
@@ -107,6 +121,9 @@ impl Model {
         if self.metadata.get("localnet").is_some() {
             config["localnet"]["families"] = named("/localnet/families", |_| json!({}));
         }
+        if self.metadata.get("discovery").is_some() {
+            config["discovery"]["families"] = named("/discovery/families", Value::clone);
+        }
         if let Some(pointset) = self.metadata.get("pointset") {
             config["pointset"]["points"] = named("/pointset/points", configured);
             for rate in ["sample_rate_sec", "sample_limit_sec"] {
@@ -117,6 +134,80 @@ impl Model {
         }
         config
     }
+}
+
+fn air_handler() -> Value {
+    json!({
+        "timestamp": "2025-11-03T08:15:00Z",
+        "version": "1.5.7",
+        "system": {
+            "serial_no": "31415926",
+            "hardware": { "make": "Orchard", "model": "breeze" },
+            "software": { "firmware": "v7", "bus_driver": "2.1" }
+        },
+        "localnet": { "families": {
+            "ether": { "addr": "02:00:5e:10:00:01" },
+            "ipv4": { "addr": "192.0.2.17" },
+            "ipv6": { "addr": "2001:db8::17" },
+            "vendor": { "addr": "4711", "network": "east" }
+        } },
+        "features": {
+            "pointset": { "stage": "stable" }, "system.mode": { "stage": "beta" }, "discovery.scan": { "stage": "preview" },
+            "enumeration": {}, "gateway": { "stage": "disabled" }
+        },
+        "discovery": { "families": { "bacnet": {}, "vendor": {} } },
+        "pointset": { "points": {
+            "duct_pressure_setpoint": { "units": "Pascals", "writable": true, "baseline_value": 98 },
+            "filter_alarm": { "units": "No-units", "ref": "BV/3" },
+            "filter_pressure": {
+                "units": "Pascals", "ref": "AV/5", "baseline_value": 10, "baseline_tolerance": 2
+            },
+            "supply_temperature": { "units": "Degrees-Celsius", "ref": "AI/1" }
+        } },
+        "testing": {
+            "targets": {
+                "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
+                "failure": { "target_point": "filter_alarm", "target_value": false },
+                "invalid": { "target_point": "filter_pressure", "target_value": 15 }
+            },
+            "blob_update_targets": blob_targets()
+        }
+    })
+}
+
+/// The other devices of the air handler's site, none of which has all of families, networks and points.
+fn neighbours() -> Value {
+    let points = |references: &[&str]| {
+        let point = |(number, reference)| {
+            (format!("point_{number}"), json!({ "ref": reference, "units": "Percent" }))
+        };
+        let points: serde_json::Map<_, _> = references.iter().enumerate().map(point).collect();
+        json!({ "points": points })
+    };
+    json!({
+        "AHU-22": {
+            "localnet": { "families": {
+                "bacnet": { "addr": "101", "network": "7" }, "vendor": { "addr": "28179023", "network": "east" }
+            } },
+            "pointset": points(&["AV/12#present_value", "BV/3"])
+        },
+        "VAV-3": {
+            "localnet": { "families": {
+                "bacnet": { "addr": "102", "network": "7" }, "vendor": { "addr": "0x41", "network": "west" }
+            } }
+        },
+        "SNS-4": {
+            "localnet": { "families": {
+                "bacnet": { "addr": "103", "network": "8" }, "vendor": { "addr": "12" }, "ipv4": { "addr": "192.0.2.4" }
+            } },
+            "pointset": points(&["AI/1"])
+        },
+        "FCU-9": {
+            "localnet": { "families": { "bacnet": { "addr": "104" } } },
+            "pointset": { "points": { "fan_speed": {} } }
+        },
+        "LGT-1": { "localnet": { "families": { "ether": { "addr": "02:00:5e:10:00:77" } } } }
+    })
 }
 
 /// The blobs of the suite's update sequences (§5.5), for the module `system`.
@@ -139,6 +230,19 @@ fn blob_targets() -> Value {
     targets["fail_fetch"]["url"] = "http://localhost:1/bogus".into();
     targets["fail_oversize"]["url"] = "http://localhost:1/mock_oversize".into();
     targets
+}
+
+/// What a device offers to who scans it: the points that have a reference.
+fn references(metadata: &Value) -> BTreeMap<String, DiscoveryRef> {
+    let reference = |(name, point): (&String, &Value)| {
+        let content = DiscoveryRef {
+            point: Some(name.clone()),
+            units: point["units"].as_str().map(str::to_owned),
+            ..DiscoveryRef::default()
+        };
+        Some((point["ref"].as_str()?.to_owned(), content))
+    };
+    members(metadata, "/pointset/points").filter_map(reference).collect()
 }
 
 /// The members of the object a JSON pointer leads to.

@@ -10,8 +10,8 @@ use udmi_tests::conformance::{Outcome, Scenario, Verdict, run, run_with, setup};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Cut, Setup, Weather};
 
-/// The sequences of Config, System, Localnet, Pointset, Writeback, Blobset and Restart (§9.4).
-const SEQUENCES: usize = 38;
+/// The sequences of Config, System, Localnet, Pointset, Writeback, Blobset, Restart and Discovery (§9.4).
+const SEQUENCES: usize = 49;
 
 fn in_all(model: &Model, alter: impl Fn(&mut Setup)) -> Vec<(String, Outcome)> {
     let outcome = |name: &String| {
@@ -33,6 +33,18 @@ fn an_air_handler_passes_every_sequence_and_breaks_no_schema() {
     let outcomes = in_all(&Model::air_handler(), |_| {});
     assert_eq!(outcomes.len(), SEQUENCES);
     assert_all_pass(&outcomes);
+}
+
+#[test]
+fn it_passes_the_scans_of_each_family_it_scans() {
+    for facet in ["bacnet", "vendor"] {
+        let model = Model { facet: facet.into(), ..Model::air_handler() };
+        let scans = Scenario::names().into_iter().filter(|name| name.starts_with("scan_"));
+        let outcomes: Vec<_> =
+            scans.map(|name| (name.clone(), run(&Scenario::load(&name, &model), &model))).collect();
+        assert_eq!(outcomes.len(), 6);
+        assert_all_pass(&outcomes);
+    }
 }
 
 #[test]

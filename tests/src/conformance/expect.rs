@@ -8,6 +8,7 @@ use udmi_proto::model::common::Timestamp;
 /// Beginnings of paths that may change in every sequence (§9.3).
 const MAY_CHANGE: [&str; 4] = ["timestamp", "system.last_config", "system.status", "gateway.status"];
 const MODES: [&str; 6] = ["initial", "active", "updating", "restart", "terminate", "shutdown"];
+const SCAN_PHASES: [&str; 3] = ["stopped", "pending", "active"];
 const VALUE_STATES: [&str; 6] = ["initializing", "applied", "updating", "overridden", "invalid", "failure"];
 
 /// A timestamp in milliseconds.
@@ -26,7 +27,9 @@ pub(super) fn unreadable(state: &Value) -> Option<String> {
     let points = state.pointer("/pointset/points").and_then(Value::as_object);
     let states =
         points.into_iter().flatten().find_map(|(_, point)| known(&point["value_state"], &VALUE_STATES));
-    mode.or(states)
+    let families = state.pointer("/discovery/families").and_then(Value::as_object);
+    let phases = families.into_iter().flatten().find_map(|(_, family)| known(&family["phase"], &SCAN_PHASES));
+    mode.or(states).or(phases)
 }
 
 /// Paths of a state that changed though they may not.

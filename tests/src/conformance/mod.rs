@@ -2,6 +2,7 @@
 //! interpreter that runs them against the simulated world with the tolerances of the real tool (§9.3).
 
 mod blobs;
+mod discovery;
 mod expect;
 mod points;
 mod scenario;

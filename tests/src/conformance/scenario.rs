@@ -45,7 +45,8 @@ fn informational() -> i64 {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Merges a patch into the config and waits until device and cloud are in step (§7.4).
+    /// Merges a patch into the config and waits until device and cloud are in step (§7.4). In its texts `$now` stands
+    /// for this second, which is kept as `generation`.
     Set(Value),
     /// Puts a member of the config back as it was when the sequence began, and waits as above.
     Restore(String),
@@ -155,6 +156,37 @@ pub enum Step {
     },
     /// Orders a blob of the metadata's targets with a new generation, and waits as `Set` does.
     Blob(String),
+    /// Exactly one event tells of the device itself, of the last `$now`: what was asked for as the metadata have it, and
+    /// nothing else (§6.3).
+    Enumerated {
+        /// Whether points were asked for.
+        #[serde(default)]
+        points: bool,
+        /// Whether features were.
+        #[serde(default)]
+        features: bool,
+        /// Whether families were.
+        #[serde(default)]
+        families: bool,
+    },
+    /// Orders a scan of ten seconds, and follows it to its end and through all of its events (§6.4).
+    Scan {
+        /// Seconds from now, in whole seconds.
+        starts_in: i64,
+        /// How deep.
+        #[serde(default)]
+        depth: Option<String>,
+        /// Whether two addresses are named.
+        #[serde(default)]
+        targeted: bool,
+        /// Whether a network is named.
+        #[serde(default)]
+        in_network: bool,
+    },
+    /// There were events of a scan, and those of the last round tell what each device offers.
+    LastRound,
+    /// In so many seconds, and since the beginning, no event of discovery comes.
+    NothingDiscovered(u64),
     /// Takes the device's start into the config, as the tool does, and sends what differs.
     Follow,
     /// Seconds in which nothing is done.
@@ -186,6 +218,9 @@ pub struct Check {
     /// Equal to this; null is absent.
     #[serde(default)]
     pub is: Option<Value>,
+    /// Not equal to this.
+    #[serde(default)]
+    pub is_not: Option<Value>,
     /// Equal to what the metadata have there.
     #[serde(default)]
     pub as_metadata: Option<String>,
@@ -250,7 +285,7 @@ impl Scenario {
 
     /// Reads a scenario for a device. In its texts, `$applied`, `$failure` and `$invalid` stand for the
     /// target points of the metadata, `$applied_value` and so on for their values, and `$some_point` for one
-    /// of its points.
+    /// of its points, and `$family` for the family that scans look at.
     ///
     /// # Panics
     /// If there is no such scenario, or it is no scenario.
@@ -299,7 +334,7 @@ fn stands_for(text: &str, model: &Model) -> Option<Value> {
 }
 
 fn named(text: &str, model: &Model) -> String {
-    let mut text = text.to_owned();
+    let mut text = text.replace("$family", &model.facet);
     for kind in ["applied", "failure", "invalid"] {
         let target = model.metadata.pointer(&format!("/testing/targets/{kind}/target_point"));
         if let Some(point) = target.and_then(Value::as_str) {

@@ -17,7 +17,9 @@ impl Tester {
     pub(super) fn step(&mut self, step: &Step) -> Progress {
         match step {
             Step::Set(patch) => {
-                merge(&mut self.wanted, patch);
+                let mut patch = patch.clone();
+                self.fill_in_now(&mut patch);
+                merge(&mut self.wanted, &patch);
                 self.update(false)
             }
             Step::Restore(pointer) => {
@@ -61,6 +63,12 @@ impl Tester {
             Step::ClearOther => self.clear_other(),
             Step::Strays { seconds, least, most } => self.strays(*seconds, *least, *most),
             Step::Blob(target) => self.order_blob(target),
+            Step::Enumerated { points, features, families } => self.enumerated(*points, *features, *families),
+            Step::Scan { starts_in, depth, targeted, in_network } => {
+                self.scan(*starts_in, depth.as_deref(), *targeted, *in_network)
+            }
+            Step::LastRound => self.last_round(),
+            Step::NothingDiscovered(seconds) => self.nothing_discovered(*seconds),
             Step::Follow => self.follow(),
             Step::Pause(seconds) => self.pause(*seconds),
             Step::PauseWithoutState(seconds) => {
@@ -95,6 +103,7 @@ impl Tester {
         let known = |name: &String| shown(self.memory.get(name));
         let parts = [
             check.is.as_ref().map(ToString::to_string),
+            check.is_not.as_ref().map(|value| format!("not {value}")),
             check.as_metadata.as_ref().map(|at| shown(self.metadata.pointer(at))),
             check.below.map(|level| format!("absent or below {level}")),
             check.above.map(|number| format!("above {number}")),
@@ -111,6 +120,7 @@ impl Tester {
         let seen = self.state_at(&check.at);
         let number = seen.and_then(Value::as_f64);
         check.is.as_ref().is_none_or(|value| seen == Some(value))
+            && check.is_not.as_ref().is_none_or(|value| seen != Some(value))
             && check.as_metadata.as_ref().is_none_or(|at| seen == self.metadata.pointer(at))
             && check.below.is_none_or(|below| seen.is_none() || number.is_some_and(|number| number < below))
             && check.above.is_none_or(|above| number.is_some_and(|number| number > above))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::discovery::{self, Target};
 use super::expect;
 use super::{Halt, Progress, Scenario, fail, shown};
 use crate::model::Model;
@@ -29,6 +30,9 @@ pub struct Tester {
     /// The world it tests in.
     pub world: World,
     pub(super) metadata: Value,
+    pub(super) facet: String,
+    /// What there is to find in the facet's family.
+    pub(super) around: BTreeMap<String, Target>,
     has_state: bool,
     start: Value,
     /// The config as wanted.
@@ -62,6 +66,8 @@ impl Tester {
         Self {
             world,
             metadata: model.metadata.clone(),
+            facet: model.facet.clone(),
+            around: discovery::targets(model),
             has_state: !model.settings.options.suppress_state,
             wanted: start.clone(),
             start,

@@ -12,7 +12,7 @@ use super::Registry;
 use crate::upstream;
 
 /// UDMI's own event folders, for which there are schemas.
-const FOLDERS: [&str; 2] = ["system", "pointset"];
+const FOLDERS: [&str; 3] = ["system", "pointset", "discovery"];
 
 /// A message as the device emitted it, whether it arrived or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,6 +203,9 @@ impl Watch {
                 return;
             }
         };
+        if folder == Some("discovery") {
+            tolerate(&mut document);
+        }
         if let Err(findings) = upstream::validate(&name, &document) {
             let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
             panic!("{topic} does not fit its schema: {}\n{payload}", findings.join("; "));
@@ -233,5 +236,22 @@ impl Watch {
     /// What comes from now on no broker has sent.
     pub(super) fn forget_downstream(&mut self) {
         self.down = None;
+    }
+}
+
+/// Makes good what the schema has wrong: references have characters that its pattern lacks, and addresses are in lower
+/// case (§11 items 33 and 34).
+fn tolerate(event: &mut Value) {
+    if let Some(refs) = event.get_mut("refs").and_then(Value::as_object_mut) {
+        let old = std::mem::take(refs);
+        refs.extend(
+            old.into_iter().map(|(name, content)| (name.replace(['#', '?', '&', '='], "."), content)),
+        );
+    }
+    let families = event.get_mut("families").and_then(Value::as_object_mut);
+    for (_, family) in families.into_iter().flatten() {
+        if let Some(address) = family.get_mut("addr") {
+            *address = address.as_str().unwrap_or_default().to_uppercase().into();
+        }
     }
 }

@@ -29,7 +29,7 @@ use udmi_proto::{
 pub use check::{Emitted, Watch};
 pub use cloud::{Cloud, Received, merge};
 pub use network::{Cut, Opens, Weather};
-pub use plant::{Answer, Asked, Installed, Plant};
+pub use plant::{Answer, Asked, Installed, Neighbour, Plant};
 pub use setup::{Registry, Setup};
 pub use staging::{Source, Staging};
 
@@ -433,6 +433,11 @@ impl World {
                 Action::InvokeHook { id, hook } => {
                     assert!(self.open_hooks.insert(id), "hook {id} is invoked twice");
                     let content = self.staging.content_for(&hook);
+                    for (after, found) in self.plant.finds(&hook) {
+                        let command = udmi_proto::Command::Found { scan: id, found: Box::new(found) };
+                        let event = Event::Command(command);
+                        self.schedule(after, Happening::Device { run: self.run, event });
+                    }
                     for (after, outcome) in self.plant.ask(id, hook, content.as_ref()) {
                         let event = Event::HookDone { id, outcome };
                         self.schedule(after, Happening::Device { run: self.run, event });

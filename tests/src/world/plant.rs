@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use udmi_proto::{BlobOutcome, Command, Hook, HookId, Outcome, Reading, Value};
+use udmi_proto::{BlobOutcome, Command, Found, Hook, HookId, Outcome, Reading, Value};
 
 /// How a hook is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,15 @@ pub struct Asked {
     pub id: HookId,
     /// What is asked.
     pub hook: Hook,
+}
+
+/// A device around this one, for scans to find.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbour {
+    /// Milliseconds from the beginning of a scan.
+    pub after_ms: u64,
+    /// What is found.
+    pub found: Found,
 }
 
 /// What has become of a blob at the plant.
@@ -59,6 +68,10 @@ pub struct Plant {
     pub blobs: Answer,
     /// What was installed and activated, oldest first.
     pub installed: Vec<Installed>,
+    /// How scans are answered. What there is to find is told in any case, of a scan that was called off too.
+    pub scans: Answer,
+    /// What there is to find, by family.
+    pub around: BTreeMap<String, Vec<Neighbour>>,
     /// How everything else is answered.
     pub others: Answer,
     /// Values by point: pushed at every start, and told when read.
@@ -68,7 +81,7 @@ pub struct Plant {
 }
 
 impl Default for Plant {
-    /// Answers everything at once.
+    /// Answers everything at once, but takes its time to scan.
     fn default() -> Self {
         Self {
             writes: Answer::Ok(0),
@@ -76,6 +89,8 @@ impl Default for Plant {
             reads: Answer::Ok(0),
             blobs: Answer::Ok(0),
             installed: Vec::new(),
+            scans: Answer::Ok(8000),
+            around: BTreeMap::new(),
             others: Answer::Ok(0),
             values: BTreeMap::new(),
             waiting: Vec::new(),
@@ -132,8 +147,23 @@ impl Plant {
                     self.installed.last() == Some(&Installed::Activated { version: version.clone() });
                 Outcome::Blob(if is_activated { BlobOutcome::Activated } else { BlobOutcome::NotActivated })
             }
+            Hook::Scan { request } if self.around.contains_key(&request.family) => Outcome::Done,
             Hook::Scan { .. } | Hook::MakeKey | Hook::UseKey { .. } => Outcome::Unhandled,
         }
+    }
+
+    /// What a scan finds, each after so many milliseconds. It looks at neither addresses nor networks, so that the
+    /// device has to.
+    pub(super) fn finds(&self, hook: &Hook) -> Vec<(u64, Found)> {
+        let Hook::Scan { request } = hook else { return Vec::new() };
+        let found = |neighbour: &Neighbour| {
+            let mut found = neighbour.found.clone();
+            if !request.references {
+                found.references.clear();
+            }
+            (neighbour.after_ms, found)
+        };
+        self.around.get(&request.family).into_iter().flatten().map(found).collect()
     }
 
     pub(super) fn first_values(&self) -> Vec<Command> {
@@ -172,8 +202,8 @@ impl Plant {
             | Hook::MakeKey
             | Hook::UseKey { .. }
             | Hook::RestoreKey { .. }
-            | Hook::Scan { .. }
             | Hook::Proxied { .. } => &self.others,
+            Hook::Scan { .. } => &self.scans,
             Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } | Hook::CheckActivation { .. } => {
                 &self.blobs
             }
