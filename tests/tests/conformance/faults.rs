@@ -473,3 +473,150 @@ fn a_device_that_keeps_running_after_an_update_is_caught() {
     let keeps_running = |world: &mut World| world.plant.blobs = Answer::Never;
     assert_fails(&with_prepared(sequence, keeps_running), "phase");
 }
+
+fn in_discovery(mut change: impl FnMut(&mut Value) + 'static) -> impl FnMut(Received) -> Vec<Received> {
+    move |mut received| {
+        if received.topic == "events/discovery" {
+            change(&mut received.payload);
+        }
+        vec![received]
+    }
+}
+
+/// Events of discovery that are so are lost.
+fn without(mut is_lost: impl FnMut(&Value) -> bool + 'static) -> impl FnMut(Received) -> Vec<Received> {
+    move |received| {
+        let lost = received.topic == "events/discovery" && is_lost(&received.payload);
+        if lost { Vec::new() } else { vec![received] }
+    }
+}
+
+#[test]
+fn an_enumeration_that_does_not_come_or_comes_twice_is_caught() {
+    assert_fails(&with_fault("enumerate_nothing", without(|_| true)), "0 events tell of the device");
+    let twice = |received: Received| {
+        if received.topic == "events/discovery" { vec![received.clone(), received] } else { vec![received] }
+    };
+    assert_fails(&with_fault("enumerate_nothing", twice), "2 events tell of the device");
+}
+
+#[test]
+fn an_enumeration_of_too_much_too_little_or_another_generation_is_caught() {
+    for (sequence, change, expected) in [
+        ("enumerate_nothing", json!({ "points": {} }), "points of the event are {}"),
+        ("enumerate_pointset", json!({ "points": {} }), "points of the event are {}"),
+        ("enumerate_families", json!({ "families": {} }), "families of the event are {}, not 4"),
+        ("enumerate_features", json!({ "features": { "levitation": {} } }), "there is no feature levitation"),
+        ("enumerate_features", json!({ "features": { "pointset": {} } }), "features of the event are"),
+        ("enumerate_multi", json!({ "generation": "2026-03-01T09:00:00Z" }), "of generation"),
+        ("enumerate_multi", json!({ "refs": {} }), "tells of references"),
+    ] {
+        let fault = in_discovery(move |event| {
+            for (name, member) in change.as_object().unwrap() {
+                event[name] = member.clone();
+            }
+        });
+        assert_fails(&with_fault(sequence, fault), expected);
+    }
+}
+
+#[test]
+fn a_generation_that_stays_is_caught() {
+    let fault = in_states(|state| {
+        if let Some(discovery) = state.get_mut("discovery") {
+            let generation = discovery.get("generation").cloned();
+            discovery["generation"] = generation.unwrap_or(json!("2026-03-01T09:00:00Z"));
+        }
+    });
+    assert_fails(&with_fault("enumerate_nothing", fault), "/discovery/generation");
+}
+
+#[test]
+fn a_mark_or_a_result_that_is_lost_is_caught() {
+    for number in [0, 2, -5] {
+        let fault = without(move |event| event["event_no"] == number);
+        assert_fails(&with_fault("scan_single_now", fault), "events of a scan that has found 4");
+    }
+}
+
+#[test]
+fn events_in_disorder_are_caught() {
+    let mut held: Option<Received> = None;
+    let swapped = move |received: Received| {
+        if received.topic != "events/discovery" {
+            return vec![received];
+        }
+        if received.payload["event_no"] == 1 {
+            held = Some(received);
+            return Vec::new();
+        }
+        [received].into_iter().chain(held.take()).collect()
+    };
+    assert_fails(&with_fault("scan_single_now", swapped), "events are numbered");
+}
+
+#[test]
+fn what_was_not_looked_for_or_is_told_wrongly_is_caught() {
+    for (sequence, member, content, expected) in [
+        ("scan_single_now", "addr", json!("77"), "found"),
+        ("scan_single_now", "refs", Value::Null, "references of"),
+        ("scan_single_now", "refs", json!({ "AV/99": {} }), "references of"),
+        ("scan_single_future", "refs", json!({}), "references of"),
+        ("scan_single_targeted", "network", json!("7"), "is in network"),
+    ] {
+        let fault = in_discovery(move |event| {
+            if event["event_no"].as_i64() > Some(0) {
+                event[member] = content.clone();
+                event.as_object_mut().unwrap().retain(|_, member| !member.is_null());
+            }
+        });
+        assert_fails(&with_fault(sequence, fault), expected);
+    }
+}
+
+#[test]
+fn a_plant_that_finds_too_much_or_too_little_is_caught() {
+    let loses = |world: &mut World| drop(world.plant.around.get_mut("vendor").unwrap().pop());
+    assert_fails(&with_prepared("scan_single_now", loses), "found");
+    let doubles = |world: &mut World| {
+        let around = world.plant.around.get_mut("vendor").unwrap();
+        let mut other = around[0].clone();
+        other.found.address = "a stranger".into();
+        around.push(other);
+    };
+    assert_fails(&with_prepared("scan_single_now", doubles), "found");
+    let fails = |world: &mut World| world.plant.scans = Answer::Failed(10);
+    assert_fails(&with_prepared("scan_single_now", fails), "no phase active");
+}
+
+#[test]
+fn phases_that_are_missing_unknown_or_wrong_are_caught() {
+    let family = |state: &mut Value, change: fn(&mut Value)| {
+        if let Some(family) = state.pointer_mut("/discovery/families/vendor") {
+            change(family);
+        }
+    };
+    let never_ends = in_states(move |state| {
+        family(state, |family| {
+            if family["phase"] == "stopped" {
+                family["phase"] = json!("active")
+            }
+        });
+    });
+    assert_fails(&with_fault("scan_single_now", never_ends), "no phase stopped");
+    let passive = in_states(move |state| family(state, |family| family["phase"] = json!("passive")));
+    assert_fails(&with_fault("scan_single_now", passive), "message loop");
+    let rests = in_states(move |state| family(state, |family| family["phase"] = json!("stopped")));
+    assert_fails(&with_fault("scan_periodic_now_enumerate", rests), "expected not \"stopped\"");
+}
+
+#[test]
+fn a_scan_of_the_past_is_caught() {
+    let stray = |received: Received| {
+        let mut event = received.clone();
+        event.topic = "events/discovery".into();
+        event.payload = json!({ "family": "vendor", "event_no": 0 });
+        if received.topic == "state" { vec![received, event] } else { vec![received] }
+    };
+    assert_fails(&with_fault("scan_single_past", stray), "an event came");
+}
