@@ -23,6 +23,8 @@ const NAMES: usize = 64;
 pub(crate) struct Localnet {
     families: Places,
     networks: Places,
+    /// The addresses have changed since this was last asked.
+    moved: bool,
 }
 
 /// Where the device is, by family or by network.
@@ -69,6 +71,11 @@ impl Localnet {
         })
     }
 
+    /// Whether addresses may have changed since this was last asked.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.moved)
+    }
+
     /// The device's address in a family, whether the config asks for it or not.
     pub(crate) fn address(&self, family: &str) -> Option<&str> {
         match self.families.known.get(family)? {
@@ -82,16 +89,19 @@ impl Localnet {
         let known = addresses.into_iter().map(|(family, address)| (family, Place::At(address))).collect();
         let changed = self.families.known != known;
         self.families.known = known;
+        self.moved |= changed;
         changed && self.families.wanted.is_some()
     }
 
     /// Tells whether that changes the state.
     pub(crate) fn set_address(&mut self, family: String, address: Option<String>) -> bool {
+        self.moved = true;
         self.families.set(family, address.map(Place::At))
     }
 
     /// The address in a family cannot be told.
     pub(crate) fn fail_family(&mut self, sc: &mut Scope<'_, '_>, family: String, message: &str) {
+        self.moved = true;
         self.families.fail(sc, family, "Family", message);
     }
 

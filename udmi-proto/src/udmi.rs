@@ -319,6 +319,12 @@ impl Dialect for Udmi {
             (Command::Proxied { device, command }, Some(gateway)) => {
                 gateway.on_command(cx, &device, *command);
             }
+            (Command::Found { scan, mut found }, Some(gateway)) => {
+                if let Some(family) = self.own.family_of_scan(scan) {
+                    gateway.recognise(family, &mut found);
+                }
+                self.own.on_command(cx, Command::Found { scan, found });
+            }
             (Command::AddProxy { device, proxy }, Some(gateway)) => gateway.add(cx, device, *proxy),
             (Command::RemoveProxy { device }, Some(gateway)) => gateway.remove(cx, &device),
             (command, _) => self.own.on_command(cx, command),

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "gateway/attach.rs"]
 mod attach;
+#[path = "gateway/discovery.rs"]
+mod discovery;
 #[path = "gateway/isolation.rs"]
 mod isolation;
 #[path = "gateway/life.rs"]

@@ -599,7 +599,7 @@ fn phases_that_are_missing_unknown_or_wrong_are_caught() {
     let never_ends = in_states(move |state| {
         family(state, |family| {
             if family["phase"] == "stopped" {
-                family["phase"] = json!("active")
+                family["phase"] = json!("active");
             }
         });
     });

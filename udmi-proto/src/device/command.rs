@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use device_link::Cx;
+use device_link::{Cx, HookId};
 use serde_json::value::RawValue;
 
 use crate::json::Json;
@@ -89,6 +89,11 @@ impl DeviceCore {
             }
             Command::Stop { reason } => self.stop(cx, Lifecycle::of(reason), false),
         }
+    }
+
+    /// The family that a scan under way is of.
+    pub(crate) fn family_of_scan(&self, scan: HookId) -> Option<&str> {
+        self.discovery.family_of(scan)
     }
 
     fn set_software(&mut self, cx: &mut Cx<'_, Udmi>, module: String, version: Option<String>) {

@@ -1,6 +1,8 @@
 //! The part of a device that is proxied: it is attached and detached, ends and begins anew while the process goes on,
 //! and is told what is known of it.
 
+use alloc::string::String;
+
 use device_link::{Cx, Topic, TopicError, wire::Qos};
 
 use crate::actor::Claim;
@@ -65,6 +67,11 @@ impl DeviceCore {
             blocks.discovery.know(known.scans, known.features);
         });
         self.latch.touch();
+    }
+
+    /// Its addresses by family, if they may have changed since the last look.
+    pub(crate) fn moved(&mut self) -> Option<impl Iterator<Item = (&String, &String)>> {
+        self.localnet.take_moved().then(|| self.localnet.addresses())
     }
 
     /// Asks for what the cloud has for a proxied device (§1.10).

@@ -14,8 +14,8 @@ use crate::pointset::Pointset;
 use crate::scope::Scope;
 use crate::settings::{PointModel, ValueKind};
 
-/// The family the device tells of itself in (§11 item 8).
-const OWN_FAMILY: &str = "iot";
+/// The family of ids in the cloud, in which a device tells of itself (§11 item 8).
+pub(crate) const OWN_FAMILY: &str = "iot";
 
 #[derive(Debug, Default)]
 pub(super) struct Enumeration {

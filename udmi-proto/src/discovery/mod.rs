@@ -26,6 +26,7 @@ use crate::presence::is_name;
 use crate::scope::{DeviceTimer, Scope};
 
 use enumeration::Enumeration;
+pub(crate) use enumeration::OWN_FAMILY;
 use order::{Generation, Order};
 use scan::Scan;
 
@@ -187,6 +188,12 @@ impl Discovery {
         scan.on_hook(sc, family, outcome);
         self.arm(sc);
         None
+    }
+
+    /// The family that a scan under way is of.
+    pub(crate) fn family_of(&self, id: HookId) -> Option<&str> {
+        let families = self.block.as_ref()?.families.as_ref()?;
+        families.iter().find(|(_, scan)| scan.awaits(id)).map(|(family, _)| family.as_str())
     }
 
     /// A scan has found something; one that is over has not.

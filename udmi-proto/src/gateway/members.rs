@@ -58,7 +58,11 @@ impl Gateway {
         let topics = self.topics.sibling(&id).ok()?;
         let ix = ProxyIx(self.last.0.checked_add(1)?);
         self.last = ix;
-        let core = DeviceCore::new(Actor::proxied(ix, id.clone()), known, &self.options, topics, ix.slot());
+        let mut core =
+            DeviceCore::new(Actor::proxied(ix, id.clone()), known, &self.options, topics, ix.slot());
+        if let Some(addresses) = core.moved() {
+            self.places.set(ix, addresses);
+        }
         self.by_id.insert(id.clone(), ix);
         self.known += usize::from(is_known);
         self.proxies.insert(ix, Proxy { id, core, known: is_known, phase: Phase::Unwanted, failures: 0 });
@@ -102,6 +106,7 @@ impl Gateway {
         if let Some(proxy) = self.proxies.remove(&ix) {
             self.by_id.remove(&proxy.id);
         }
+        self.places.remove(ix);
         self.touched.remove(&ix);
         self.hooks.retain(|_, owner| *owner != ix);
     }

@@ -6,6 +6,7 @@
 mod attach;
 mod errors;
 mod members;
+mod places;
 mod reach;
 mod records;
 
@@ -22,9 +23,10 @@ use device_link::{
 use crate::actor::{Claim, ProxyIx};
 use crate::config::Block;
 use crate::device::{CloudCommand, DeviceCore};
+use crate::discovery::OWN_FAMILY;
 use crate::model::category::{Category, Level};
 use crate::model::config;
-use crate::port::{Command, Notice, Outcome};
+use crate::port::{Command, Found, Notice, Outcome};
 use crate::redirect::set_aside;
 use crate::scope::DeviceTimer;
 use crate::settings::{GatewaySettings, Options, ProxyMode};
@@ -33,6 +35,7 @@ use crate::udmi::{Tag, Udmi};
 
 use attach::{Attachments, Phase};
 use errors::BrokerError;
+use places::Places;
 pub(crate) use reach::Reach;
 use records::Records;
 
@@ -90,6 +93,7 @@ pub(crate) struct Gateway {
     topics: Topics,
     proxies: BTreeMap<ProxyIx, Proxy>,
     by_id: BTreeMap<String, ProxyIx>,
+    places: Places,
     known: usize,
     last: ProxyIx,
     attachments: Attachments,
@@ -133,6 +137,7 @@ impl Gateway {
             topics,
             proxies: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            places: Places::default(),
             known: 0,
             last: ProxyIx(0),
             attachments: Attachments::default(),
@@ -346,6 +351,14 @@ impl Gateway {
         }
     }
 
+    /// Tells of a device that a scan of the gateway has found who it is, if it is one of the gateway's.
+    pub(crate) fn recognise(&self, family: &str, found: &mut Found) {
+        let device = self.places.device_at(family, &found.address).and_then(|ix| self.proxies.get(&ix));
+        if let Some(device) = device {
+            found.families.entry(OWN_FAMILY.into()).or_insert_with(|| device.id.clone());
+        }
+    }
+
     /// What there is at present.
     pub(crate) fn load(&self) -> GatewayLoad {
         let phase =
@@ -369,6 +382,9 @@ impl Gateway {
         let proxy = self.proxies.get_mut(&ix)?;
         let result = run(&mut proxy.core, cx);
         self.touched.insert(ix);
+        if let Some(addresses) = proxy.core.moved() {
+            self.places.set(ix, addresses);
+        }
         for claim in proxy.core.claims() {
             match claim {
                 Claim::Hook(id) => {
