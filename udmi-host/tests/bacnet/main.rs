@@ -2,6 +2,7 @@
 //! answer late, twice, wrongly or not at all.
 #![cfg(feature = "bacnet")]
 
+mod broadcast;
 mod fake;
 mod hostile;
 mod simulated;

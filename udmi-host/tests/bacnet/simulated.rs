@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use serde_json::json;
 use udmi_host::family::bacnet::{BacnetProvider, BacnetSettings};
-use udmi_host::family::{FamilyProvider, PointError, Stop, WriteError};
+use udmi_host::family::{FamilyProvider, PointError, Stop, Target, WriteError};
 use udmi_proto::Value;
 use udmi_proto::model::common::Depth;
 
@@ -190,6 +190,22 @@ fn a_device_that_ends_is_unreachable_and_stopping_does_not_wait_for_it() {
     });
 }
 
+#[test]
+fn a_device_behind_a_router_is_found_through_a_broadcast_device() {
+    let name = "a_device_behind_a_router_is_found_through_a_broadcast_device";
+    let Some(router) = Devices::start_script(name, "router.py") else { return };
+    let broadcast_device = router.addresses().first().copied();
+    let gateway = || BacnetProvider::new(BacnetSettings { broadcast_device, ..settings(Vec::new()) });
+    let found = scan(&gateway(), &scan_for(Depth::Refs, 60, &["2005"])).unwrap();
+    assert_eq!((found[0].address.as_str(), found[0].network.as_deref()), ("2005", Some("5")));
+    assert_eq!(found[0].references["AI/1"].name.as_deref(), Some("Routed"), "{:?}", found[0].status);
+    for network in [None, Some("5")] {
+        let target = Target { network: network.map(Into::into), ..device(2005) };
+        let read = gateway().read(&target, &["AI/1"], &Stop::new());
+        assert_eq!(read, Ok(vec![Ok(Value::Number(12.5))]));
+    }
+}
+
 /// Devices 1001 and 1002 with points of all kinds, and 1003 with 400.
 struct Devices {
     process: Child,
@@ -201,13 +217,17 @@ struct Devices {
 impl Devices {
     /// Starts them, or says that a test is left out since bacpypes3 is missing.
     fn start(test: &str) -> Option<Self> {
+        Self::start_script(test, "devices.py")
+    }
+
+    fn start_script(test: &str, script: &str) -> Option<Self> {
         let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".into());
         let found = Command::new(&python).args(["-c", "import bacpypes3"]).stderr(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
             println!("left out: {test}, because {python} has no package bacpypes3 ({PYTHON} names another)");
             return None;
         }
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bacnet/devices.py");
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bacnet").join(script);
         let mut process = Command::new(python)
             .arg(script)
             .stdin(Stdio::piped())

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::codec::PACKET_BYTES;
@@ -18,6 +18,8 @@ use crate::family::Stop;
 
 /// How often a waiting thread looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the receiving thread may outlive its channel, if it cannot be woken.
+const ENDED: Duration = Duration::from_secs(1);
 /// Answers to one request that are kept until the first is looked at.
 const ANSWERS: usize = 2;
 /// Announcements that are kept for one who listens; more than that in one go are lost.
@@ -88,6 +90,7 @@ pub(super) struct Channel {
     books: Mutex<Books>,
     /// Nothing will come in any more.
     ended: AtomicBool,
+    receiving: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -103,15 +106,27 @@ impl Channel {
     pub(super) fn open(bind: SocketAddrV4) -> io::Result<Arc<Self>> {
         let socket = UdpSocket::bind(bind)?;
         socket.set_broadcast(true)?;
-        socket.set_read_timeout(Some(LOOK))?;
-        let channel = Arc::new(Self { socket, books: Mutex::default(), ended: AtomicBool::new(false) });
-        let receiving = channel.clone();
-        thread::Builder::new().name("bacnet".into()).spawn(move || receiving.receive())?;
+        socket.set_read_timeout(Some(ENDED))?;
+        let (books, ended, receiving) = (Mutex::default(), AtomicBool::new(false), Mutex::new(None));
+        let channel = Arc::new(Self { socket, books, ended, receiving });
+        let receives = channel.clone();
+        let receiving = thread::Builder::new().name("bacnet".into()).spawn(move || receives.receive())?;
+        *channel.receiving.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiving);
         Ok(channel)
     }
 
+    /// Ends, and waits until nothing is received any more.
     pub(super) fn close(&self) {
         self.ended.store(true, Ordering::SeqCst);
+        // A packet to itself wakes the thread.
+        let wake = |port| self.socket.send_to(&[], SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+        match self.socket.local_addr() {
+            Ok(SocketAddr::V4(own)) if own.ip().is_unspecified() => drop(wake(own.port())),
+            Ok(own) => drop(self.socket.send_to(&[], own)),
+            Err(_) => {}
+        }
+        let receiving = self.receiving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = receiving.map(JoinHandle::join);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -167,7 +182,7 @@ impl Channel {
                     | io::ErrorKind::Interrupted
                     | io::ErrorKind::ConnectionReset
                     | io::ErrorKind::ConnectionRefused => {}
-                    _ => self.close(),
+                    _ => self.ended.store(true, Ordering::SeqCst),
                 },
             }
         }

@@ -11,6 +11,7 @@ use super::client::{Client, Device, Readings};
 use super::codec::primitive::{Content, ObjectId, Primitive};
 use super::codec::service::Property;
 use super::objects::{Access, DEVICE, Kind, Row, reference, row_of};
+use super::refusal::Refusal;
 use super::{properties, units, value};
 use crate::family::{Found, PointError, ProviderError};
 
@@ -22,6 +23,8 @@ const GROUP: usize = 16;
 const TEXT_BYTES: usize = 32;
 /// Bytes that an object's name takes in a list, and in an answer of its own.
 const OBJECT_BYTES: usize = 5;
+/// What goes around a list in an answer, in bytes.
+const LIST_BYTES: usize = 20;
 /// Longest text that is passed on, in characters.
 const TEXT: usize = 256;
 /// Longest name of a point.
@@ -199,19 +202,24 @@ fn object_list(client: &Client, device: &mut Device, until: &Until) -> Result<Ve
     let list = Property { object, property: properties::OBJECT_LIST, index: None };
     let garbled = || ProviderError::Garbled("the list of objects holds something else".into());
     let element = |index| Property { index: Some(index), ..list };
-    let count = client.read(device, element(0), until);
-    let count = match &count {
+    let count = match client.read(device, element(0), until) {
         Ok(content) => match content.single() {
             Some(Primitive::Unsigned(count)) => u32::try_from(*count).unwrap_or(u32::MAX).min(OBJECTS),
             Some(_) | None => return Err(garbled()),
         },
-        Err(refusal) => return Err(refusal.clone().at_device()),
+        Err(refusal) => return Err(refusal.at_device()),
     };
-    let fits = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(OBJECT_BYTES) + 20
-        <= usize::from(device.max_apdu);
-    let contents: Readings = match client.read(device, list, until) {
-        Ok(content) if fits => vec![Ok(content)],
-        Ok(_) | Err(_) => {
+    let bytes = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(OBJECT_BYTES);
+    let whole = match bytes.saturating_add(LIST_BYTES) <= usize::from(device.max_apdu) {
+        true => match client.read(device, list, until) {
+            Err(Refusal::TooLong) => None,
+            read => Some(read.map_err(Refusal::at_device)?),
+        },
+        false => None,
+    };
+    let contents: Readings = match whole {
+        Some(content) => vec![Ok(content)],
+        None => {
             let elements: Vec<_> = (1..=count).map(element).collect();
             client.read_all(device, &elements, OBJECT_BYTES, until)?
         }
