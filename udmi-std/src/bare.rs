@@ -4,9 +4,10 @@
 //! calls from within, the store is written and tokens are signed in place. What blocks, blocks the caller:
 //! resolving a name, and connecting (10 s at most).
 //!
-//! Fetching is the exception: a download lasts too long to block for, so each has a thread of its own while it
-//! runs. It waits whenever the loop has not yet taken what it brought, and everything it brings comes in through
-//! [`Bare::turn`]. A device that fetches nothing has no thread.
+//! There are two exceptions. What a [`Delegate`] takes is answered elsewhere and comes in through [`Bare::turn`].
+//! And a download lasts too long to block for, so each has a thread of its own while it runs. It waits whenever the
+//! loop has not yet taken what it brought, and everything it brings comes in through [`Bare::turn`]. A device that
+//! fetches nothing and delegates nothing has no thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,6 +23,7 @@ use udmi_host::store::Store;
 
 use crate::clock::Clock;
 use crate::connection::Dialed;
+use crate::delegate::{Delegate, Delegated, EVENTS_AT_ONCE};
 use crate::dial::Dialer;
 use crate::driver::{Application, Driver, DriverError, Observer, Signer, TraceOutput, named};
 use crate::engine::{Engine, World};
@@ -42,15 +44,17 @@ impl<D: Dialect + 'static> Bare<D> {
     /// # Errors
     /// The store cannot be read, or the operating system gives no descriptor.
     pub fn start(driver: Driver<D>) -> Result<Self, DriverError> {
-        let Driver { dialect, application, observer, mut store, tls, tls_source, signer, fetcher, .. } =
-            driver;
+        let Driver { dialect, application, mut delegate, observer, mut store, signer, .. } = driver;
         let stored = named(store.load_all().map_err(DriverError::Store)?);
         let mut clock = Clock::new();
         let boot = Boot { now: clock.now(), seed: driver.seed, stored, limits: driver.limits };
         let trace = driver.trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
         let fetched = Arc::new(Inbox::new(0).map_err(DriverError::Host)?);
-        let (dialer, fetches) = (Dialer::new(tls, tls_source), Fetches::new(fetcher));
-        let mut world = Inline { application, observer, store, dialer, signer, fetches, fetched };
+        let dialer = Dialer::new(driver.tls, driver.tls_source);
+        let fetches = Fetches::new(driver.fetcher);
+        let waking = fetched.clone();
+        delegate.set_waker(Box::new(move || waking.wake()));
+        let mut world = Inline { application, delegate, observer, store, dialer, signer, fetches, fetched };
         let engine = Engine::start(boot, clock, dialect, trace, &mut world);
         Ok(Self { engine, world })
     }
@@ -75,6 +79,7 @@ impl<D: Dialect + 'static> Bare<D> {
         }
         self.engine.proceed(ready, &mut self.world);
         self.take_fetched(&fetched);
+        self.take_delegated(&fetched);
         self.engine.flush(&mut self.world);
         self.engine.is_over()
     }
@@ -87,6 +92,22 @@ impl<D: Dialect + 'static> Bare<D> {
             self.engine.handle(Event::Fetched { id, event }, &mut self.world);
             self.world.fetches.taken(id, last);
         }
+    }
+
+    /// Takes in what the delegate tells, as far as there is room for it.
+    fn take_delegated(&mut self, fetched: &FetchedInbox) {
+        for _ in 0..EVENTS_AT_ONCE {
+            let event = match self.world.delegate.poll(!self.engine.is_congested()) {
+                Some(Delegated::Core(event)) => event,
+                Some(Delegated::Application(id, hook)) => {
+                    let outcome = self.world.application.answer(hook);
+                    Event::HookDone { id, outcome: self.world.delegate.merge(id, outcome) }
+                }
+                None => return,
+            };
+            self.engine.handle(event, &mut self.world);
+        }
+        fetched.wake();
     }
 
     /// The node, to look at.
@@ -106,6 +127,7 @@ type FetchedInbox = Inbox<(), (FetchId, FetchEvent)>;
 
 struct Inline<D: Dialect> {
     application: Box<dyn Application<D>>,
+    delegate: Box<dyn Delegate<D>>,
     observer: Option<Observer<D>>,
     store: Box<dyn Store + Send>,
     dialer: Dialer,
@@ -136,11 +158,13 @@ impl<D: Dialect + 'static> World<D> for Inline<D> {
         self.fetches.release(id);
     }
 
-    fn ask(&mut self, _id: HookId, hook: D::Hook) -> Option<D::Outcome> {
-        Some(self.application.answer(hook))
+    fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome> {
+        self.delegate.ask(id, hook).map(|hook| self.application.answer(hook))
     }
 
-    fn cancel(&mut self, _id: HookId) {}
+    fn cancel(&mut self, id: HookId) {
+        self.delegate.cancel(id);
+    }
 
     fn tell(&mut self, notice: D::Notice) {
         if let Some(observer) = &mut self.observer {

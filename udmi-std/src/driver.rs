@@ -18,6 +18,8 @@ use udmi_host::store::{Store, StoreError};
 use udmi_host::tls::{TlsConfig, TlsError};
 
 use crate::clock::Clock;
+pub use crate::delegate::{Delegate, Delegated};
+use crate::delegate::{EVENTS_AT_ONCE, merged};
 use crate::dial::Dialer;
 use crate::engine::Engine;
 use crate::fetching::{Fetches, is_last};
@@ -28,7 +30,7 @@ use crate::trace::Trace;
 
 /// Commands that may wait unless told otherwise.
 pub const COMMANDS_MAX: usize = 1024;
-/// Notices that wait for a busy application; further ones are dropped, since none is needed for progress.
+/// Notices that wait for a busy application unless told otherwise.
 pub const NOTICES_MAX: usize = 1024;
 
 /// Commands taken before the socket is looked after again.
@@ -118,6 +120,8 @@ pub struct Driver<D: Dialect> {
     pub dialect: D,
     /// Answers hooks and hears notices.
     pub application: Box<dyn Application<D>>,
+    /// Answers some hooks in place of the application; without, it answers none.
+    pub delegate: Box<dyn Delegate<D>>,
     /// Hears notices at once, on the core's thread, before the application does. Must not block.
     pub observer: Option<Observer<D>>,
     /// What is remembered across runs.
@@ -136,6 +140,8 @@ pub struct Driver<D: Dialect> {
     pub limits: Limits,
     /// Commands that may wait.
     pub commands_max: usize,
+    /// Notices that may wait for a busy application; further ones are dropped, since none is needed for progress.
+    pub notices_max: usize,
     /// Records the run.
     pub trace: Option<TraceOutput>,
 }
@@ -147,6 +153,7 @@ impl<D: Dialect> Driver<D> {
         Self {
             dialect,
             application: Box::new(application),
+            delegate: Box::new(()),
             observer: None,
             store: Box::new(udmi_host::store::MemoryStore::new()),
             tls: None,
@@ -156,6 +163,7 @@ impl<D: Dialect> Driver<D> {
             seed: random_seed(),
             limits: Limits::default(),
             commands_max: COMMANDS_MAX,
+            notices_max: NOTICES_MAX,
             trace: None,
         }
     }
@@ -169,10 +177,12 @@ impl<D: Threaded> Driver<D> {
     pub fn start(mut self) -> Result<Link<D>, DriverError> {
         let stored = self.store.load_all().map_err(DriverError::Store)?;
         let inbox = Arc::new(Inbox::new(self.commands_max).map_err(DriverError::Host)?);
-        let Self { dialect, application, observer, store, tls, tls_source, signer, fetcher, .. } = self;
-        let dialer = Dialer::new(tls, tls_source);
-        let fetches = Fetches::new(fetcher);
-        let parts = Parts { application, observer, store, dialer, signer, fetches };
+        let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
+        let dialer = Dialer::new(self.tls, self.tls_source);
+        let fetches = Fetches::new(self.fetcher);
+        let waking = inbox.clone();
+        delegate.set_waker(Box::new(move || waking.wake()));
+        let parts = Parts { application, delegate, observer, store, dialer, signer, fetches, notices_max };
         let threads = Threads::start(&inbox, parts).map_err(DriverError::Host)?;
         let (seed, limits, trace) = (self.seed, self.limits, self.trace);
         let shared = Arc::new(Shared { inbox, ended: Mutex::new(None), ending: Condvar::new() });
@@ -223,7 +233,10 @@ fn run<D: Threaded>(
         for answer in answers.drain(..) {
             match answer {
                 Answer::Dialed(conn, result) => engine.dialed(conn, result, &mut threads),
-                Answer::Event(event) => engine.handle(event, &mut threads),
+                Answer::Event(event) => {
+                    let event = merged(event, threads.delegate());
+                    engine.handle(event, &mut threads);
+                }
                 Answer::Fetched(id, event) => {
                     let last = is_last(&event);
                     engine.handle(Event::Fetched { id, event }, &mut threads);
@@ -234,10 +247,23 @@ fn run<D: Threaded>(
         for command in commands.drain(..) {
             engine.handle(Event::Command(command), &mut threads);
         }
+        take_delegated(&mut engine, &mut threads, inbox);
     };
     inbox.end();
     threads.finish();
     reason
+}
+
+/// Takes in what the delegate tells, as far as there is room for it.
+fn take_delegated<D: Threaded>(engine: &mut Engine<D>, threads: &mut Threads<D>, inbox: &InboxOf<D>) {
+    for _ in 0..EVENTS_AT_ONCE {
+        match threads.delegate().poll(!engine.is_congested()) {
+            Some(Delegated::Core(event)) => engine.handle(event, threads),
+            Some(Delegated::Application(id, hook)) => threads.ask_application(id, hook),
+            None => return,
+        }
+    }
+    inbox.wake();
 }
 
 /// A running driver, from any thread. Clones are the same run; dropping all of them does not end it.

@@ -40,6 +40,8 @@ struct State<C, A> {
     answers: VecDeque<A>,
     /// The core thread is about to sleep, or sleeps, and wants the bell.
     asleep: bool,
+    /// There is something to look after elsewhere.
+    woken: bool,
     /// No command is taken any more.
     ended: bool,
 }
@@ -49,8 +51,8 @@ impl<C, A> Inbox<C, A> {
         let (bell, ear) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
-        let state =
-            State { commands: VecDeque::new(), answers: VecDeque::new(), asleep: false, ended: false };
+        let (commands, answers) = (VecDeque::new(), VecDeque::new());
+        let state = State { commands, answers, asleep: false, woken: false, ended: false };
         Ok(Self { state: Mutex::new(state), bell, ear, bound })
     }
 
@@ -85,6 +87,13 @@ impl<C, A> Inbox<C, A> {
         self.ring(state);
     }
 
+    /// The core thread is to look after what does not come through here.
+    pub(crate) fn wake(&self) {
+        let mut state = self.lock();
+        state.woken = true;
+        self.ring(state);
+    }
+
     /// No command is taken from now on.
     pub(crate) fn end(&self) {
         self.lock().ended = true;
@@ -94,7 +103,7 @@ impl<C, A> Inbox<C, A> {
     /// is room for every one.
     pub(crate) fn take(&self, room: usize, commands: &mut VecDeque<C>, answers: &mut VecDeque<A>) {
         let mut state = self.lock();
-        state.asleep = false;
+        (state.asleep, state.woken) = (false, false);
         std::mem::swap(&mut state.answers, answers);
         let room = if state.ended { usize::MAX } else { room };
         let count = state.commands.len().min(room);
@@ -105,7 +114,8 @@ impl<C, A> Inbox<C, A> {
     pub(crate) fn may_sleep(&self, room: usize) -> bool {
         let mut state = self.lock();
         let wanted = state.ended || room > 0;
-        state.asleep = state.answers.is_empty() && (state.commands.is_empty() || !wanted);
+        let is_idle = state.answers.is_empty() && (state.commands.is_empty() || !wanted);
+        state.asleep = is_idle && !state.woken;
         state.asleep
     }
 
@@ -167,6 +177,15 @@ mod tests {
         assert!(commands.is_empty());
         inbox.take(1, &mut commands, &mut answers);
         assert_eq!(commands, [1]);
+    }
+
+    #[test]
+    fn a_wake_between_two_looks_is_not_slept_through() {
+        let inbox = Inbox::<u32, ()>::new(2).unwrap();
+        inbox.wake();
+        assert!(!inbox.may_sleep(1));
+        inbox.take(1, &mut VecDeque::new(), &mut VecDeque::new());
+        assert!(inbox.may_sleep(1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod blob;
 mod clock;
 mod closures;
 mod connection;
+mod delegate;
 mod device;
 mod dial;
 pub mod driver;

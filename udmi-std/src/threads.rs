@@ -12,8 +12,9 @@ use device_link::{
 use udmi_host::store::Store;
 
 use crate::connection::{Dialed, LINGER};
+use crate::delegate::Delegate;
 use crate::dial::Dialer;
-use crate::driver::{Application, NOTICES_MAX, Observer, Signer, Threaded};
+use crate::driver::{Application, Observer, Signer, Threaded};
 use crate::engine::{EventOf, World};
 use crate::fetching::Fetches;
 use crate::inbox::Inbox;
@@ -49,11 +50,13 @@ type StoreJob = (StoreId, Key, Option<Bytes>);
 /// What the threads work with.
 pub(crate) struct Parts<D: Dialect> {
     pub(crate) application: Box<dyn Application<D>>,
+    pub(crate) delegate: Box<dyn Delegate<D>>,
     pub(crate) observer: Option<Observer<D>>,
     pub(crate) store: Box<dyn Store + Send>,
     pub(crate) dialer: Dialer,
     pub(crate) signer: Option<Signer>,
     pub(crate) fetches: Fetches,
+    pub(crate) notices_max: usize,
 }
 
 /// The threads that do what may block. They end when this is dropped and their work is done.
@@ -61,6 +64,8 @@ pub(crate) struct Threads<D: Dialect> {
     links: Arc<Jobs<LinkJob>>,
     stores: Arc<Jobs<StoreJob>>,
     calls: Arc<Jobs<Call<D>>>,
+    notices_max: usize,
+    delegate: Box<dyn Delegate<D>>,
     observer: Option<Observer<D>>,
     storing: Option<thread::JoinHandle<()>>,
     fetches: Fetches,
@@ -69,10 +74,21 @@ pub(crate) struct Threads<D: Dialect> {
 
 impl<D: Threaded> Threads<D> {
     pub(crate) fn start(inbox: &Arc<InboxOf<D>>, parts: Parts<D>) -> io::Result<Self> {
-        let Parts { mut application, observer, mut store, mut dialer, mut signer, fetches } = parts;
+        let Parts { mut application, delegate, observer, mut store, mut dialer, mut signer, .. } = parts;
+        let (fetches, notices_max) = (parts.fetches, parts.notices_max);
         let (links, stores, calls) = (Arc::new(Jobs::new()), Arc::new(Jobs::new()), Arc::new(Jobs::new()));
-        let mut threads =
-            Self { links, stores, calls, observer, storing: None, fetches, inbox: inbox.clone() };
+        let (storing, inbox_of_fetches) = (None, inbox.clone());
+        let mut threads = Self {
+            links,
+            stores,
+            calls,
+            notices_max,
+            delegate,
+            observer,
+            storing,
+            fetches,
+            inbox: inbox_of_fetches,
+        };
         let (jobs, answers) = (threads.links.clone(), inbox.clone());
         spawn("device-link", HELPER_STACK, move || {
             while let Some(job) = jobs.next() {
@@ -108,6 +124,14 @@ impl<D: Threaded> Threads<D> {
 }
 
 impl<D: Dialect> Threads<D> {
+    pub(crate) fn delegate(&mut self) -> &mut dyn Delegate<D> {
+        &mut *self.delegate
+    }
+
+    pub(crate) fn ask_application(&self, id: HookId, hook: D::Hook) {
+        self.calls.push(Call::Answer(id, hook));
+    }
+
     /// The core has taken an event of this fetch, perhaps the last one.
     pub(crate) fn taken(&mut self, id: FetchId, last: bool) {
         self.fetches.taken(id, last);
@@ -160,11 +184,14 @@ impl<D: Threaded> World<D> for Threads<D> {
     }
 
     fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome> {
-        self.calls.push(Call::Answer(id, hook));
+        if let Some(hook) = self.delegate.ask(id, hook) {
+            self.ask_application(id, hook);
+        }
         None
     }
 
     fn cancel(&mut self, id: HookId) {
+        self.delegate.cancel(id);
         self.calls.retain(|call| !matches!(call, Call::Answer(asked, _) if *asked == id));
     }
 
@@ -172,7 +199,7 @@ impl<D: Threaded> World<D> for Threads<D> {
         if let Some(observer) = &mut self.observer {
             observer(&notice);
         }
-        self.calls.push_within(NOTICES_MAX, Call::Hear(notice));
+        self.calls.push_within(self.notices_max, Call::Hear(notice));
     }
 }
 

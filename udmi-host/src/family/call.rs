@@ -1,10 +1,9 @@
 //! One call of a family as data, and its answer.
 
-use udmi_proto::Value;
+use udmi_proto::{Found, ScanRequest, Target, Value};
 
 use super::FamilyProvider;
 use super::error::{PointError, ProviderError, WriteError};
-use super::request::{Found, ScanRequest, Target};
 use super::stop::Stop;
 
 /// What is to be done with field devices.

@@ -2,7 +2,8 @@
 //!
 //! A [`FamilyProvider`] speaks one family's protocol and knows nothing of UDMI but its values, references and
 //! addresses (§6.6). It is called from many threads and may block; [`FieldThreads`] makes its calls, so that a slow,
-//! hung or panicking device holds nobody but itself.
+//! hung or panicking device holds nobody but itself. [`FieldHooks`] makes calls of the core's hooks, and events of
+//! their answers.
 //!
 //! * `bacnet`: BACnet/IP (feature `bacnet`).
 //! * `modbus`: Modbus/TCP (feature `modbus`).
@@ -10,7 +11,7 @@
 
 mod call;
 mod error;
-mod request;
+mod hooks;
 mod stop;
 mod threads;
 
@@ -22,10 +23,11 @@ pub mod ip;
 pub mod modbus;
 
 use udmi_proto::Value;
+pub use udmi_proto::{Found, ScanRequest, Target};
 
 pub use call::{Answer, Call};
 pub use error::{PointError, ProviderError, WriteError};
-pub use request::{Found, ScanRequest, Target};
+pub use hooks::{FieldEvent, FieldHooks};
 pub use stop::Stop;
 pub use threads::{CallId, FieldLimits, FieldLoad, FieldThreads, Report};
 
