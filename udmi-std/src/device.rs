@@ -9,20 +9,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use device_link::trace::Header;
+use udmi_host::family::{FamilyProvider, FieldLimits};
 use udmi_host::fetch::{FetchPolicy, Fetcher, FetcherError};
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{MemoryStore, Store};
 use udmi_host::tls::{TlsConfig, TlsError, TlsSettings, Trust};
 use udmi_proto::{
-    Lifecycle, Limits, Notice, PointModel, Reading, Settings, SettingsError, Source, Transport, Udmi, Value,
+    Lifecycle, Limits, Notice, PointModel, Settings, SettingsError, Source, Transport, Udmi, Value,
 };
 
+use crate::bare::Bare;
 use crate::blob::{Blob, BlobError, Redirect};
 use crate::closures::Closures;
 use crate::driver::{Driver, DriverError, TlsSource, TraceOutput};
+use crate::gateway::Adoption;
 use crate::handle::Handle;
 use crate::identity::tls_source;
 use crate::reading::{CommandError, IntoReading, WriteError};
+
+/// Commands and notices that may wait for each proxied device, beside those of the device itself.
+const COMMANDS_PER_PROXY: usize = 4;
+const NOTICES_PER_PROXY: usize = 8;
 
 /// Where a UDMI device begins: [`Device::builder`].
 #[derive(Debug)]
@@ -39,7 +46,10 @@ impl Device {
             keys: None,
             fetch_policy: None,
             seed: None,
-            limits: Limits::default(),
+            limits: None,
+            families: Vec::new(),
+            field_limits: FieldLimits::default(),
+            blocks: Vec::new(),
             trace: None,
         }
     }
@@ -48,19 +58,25 @@ impl Device {
 /// Collects what a device needs; [`Builder::start`] starts it.
 ///
 /// All closures are called on one thread of their own, one at a time. They may block, at the expense of each
-/// other but not of the connection, and they may use a [`Handle`]. One that panics has failed: the cloud is told,
+/// other but not of the connection, and they may use a [`Handle`]. What families answer ([`Builder::family`]) runs
+/// elsewhere. One that panics has failed: the cloud is told,
 /// and the device goes on.
 #[must_use = "a builder does nothing before it is started"]
 pub struct Builder {
-    settings: Settings,
-    closures: Closures,
+    pub(crate) settings: Settings,
+    pub(crate) closures: Closures,
     store: Box<dyn Store + Send>,
     tls: Option<TlsSettings>,
     keys: Option<DeviceKeys>,
     fetch_policy: Option<FetchPolicy>,
     seed: Option<u64>,
-    limits: Limits,
+    limits: Option<Limits>,
     trace: Option<PathBuf>,
+    /// Speak with field devices.
+    pub(crate) families: Vec<Arc<dyn FamilyProvider>>,
+    pub(crate) field_limits: FieldLimits,
+    /// Config blocks of proxied devices that the application takes care of.
+    pub(crate) blocks: Vec<String>,
 }
 
 impl Builder {
@@ -102,9 +118,10 @@ impl Builder {
         self
     }
 
-    /// Other bounds than the default ones.
+    /// Other bounds than the default ones, which for a gateway grow with the devices it knows at the start
+    /// ([`GatewaySettings::scaled`](udmi_proto::GatewaySettings::scaled)).
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = Some(limits);
         self
     }
 
@@ -114,7 +131,7 @@ impl Builder {
         mut self,
         write: impl FnMut(&str, &Value) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.write = Some(Box::new(write));
+        self.closures.own.write = Some(Box::new(write));
         self
     }
 
@@ -124,7 +141,7 @@ impl Builder {
         point: &str,
         write: impl FnMut(&Value) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.write_point.insert(point.into(), Box::new(write));
+        self.closures.own.write_point.insert(point.into(), Box::new(write));
         self
     }
 
@@ -133,28 +150,26 @@ impl Builder {
         mut self,
         release: impl FnMut(&str) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.release = Some(Box::new(release));
+        self.closures.own.release = Some(Box::new(release));
         self
     }
 
     /// Reads a point before each sample. Adds the point if need be.
-    pub fn poll<R: IntoReading>(mut self, point: &str, mut read: impl FnMut() -> R + Send + 'static) -> Self {
+    pub fn poll<R: IntoReading>(mut self, point: &str, read: impl FnMut() -> R + Send + 'static) -> Self {
         self.settings.points.entry(point.into()).or_default().source = Source::Polled;
-        self.closures.poll.insert(point.into(), Box::new(move || read().into_reading()));
+        self.closures.own.set_poll(point, read);
         self
     }
 
     /// Reads many points at once before each sample: all that have no closure of their own when the device is
     /// started. A point left out keeps its value.
-    pub fn poll_all<N, R, M>(mut self, mut read: impl FnMut() -> M + Send + 'static) -> Self
+    pub fn poll_all<N, R, M>(mut self, read: impl FnMut() -> M + Send + 'static) -> Self
     where
         N: Into<String>,
         R: IntoReading,
         M: IntoIterator<Item = (N, R)>,
     {
-        let known = |(name, value): (N, R)| Some((name.into(), value.into_reading()?));
-        let read = move || -> BTreeMap<String, Reading> { read().into_iter().filter_map(known).collect() };
-        self.closures.poll_all = Some(Box::new(read));
+        self.closures.own.set_poll_all(read);
         self
     }
 
@@ -162,10 +177,10 @@ impl Builder {
     pub fn computed<R: IntoReading>(
         mut self,
         point: &str,
-        mut compute: impl FnMut(&BTreeMap<String, Value>) -> R + Send + 'static,
+        compute: impl FnMut(&BTreeMap<String, Value>) -> R + Send + 'static,
     ) -> Self {
         self.settings.points.entry(point.into()).or_default().source = Source::Computed;
-        self.closures.computed.insert(point.into(), Box::new(move |known| compute(known).into_reading()));
+        self.closures.own.set_computed(point, compute);
         self
     }
 
@@ -176,7 +191,7 @@ impl Builder {
         command: impl FnMut(&str, &str) -> Result<(), CommandError> + Send + 'static,
     ) -> Self {
         self.settings.options.command_hook = true;
-        self.closures.command = Some(Box::new(command));
+        self.closures.own.command = Some(Box::new(command));
         self
     }
 
@@ -252,7 +267,7 @@ impl Builder {
         if !self.settings.custom_blocks.iter().any(|known| known == name) {
             self.settings.custom_blocks.push(name.into());
         }
-        self.closures.blocks.insert(name.into(), Box::new(hear));
+        self.closures.own.blocks.insert(name.into(), Box::new(hear));
         self
     }
 
@@ -273,32 +288,58 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`]. An unreachable or refusing broker is none: the device keeps trying.
-    pub fn start(mut self) -> Result<Handle, StartError> {
+    pub fn start(self) -> Result<Handle, StartError> {
+        let connected = Arc::new(AtomicBool::new(false));
+        let (mut driver, adoption) = self.driver()?;
+        driver.observer = Some(Box::new(watch(connected.clone())));
+        let link = driver.start().map_err(StartError::Driver)?;
+        Ok(Handle::new(link, connected, adoption))
+    }
+
+    /// Starts the device in the caller's own loop, which calls [`Bare::turn`]. All closures are called from there.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_bare(self) -> Result<Bare<Udmi>, StartError> {
+        let (driver, _) = self.driver()?;
+        Bare::start(driver).map_err(StartError::Driver)
+    }
+
+    fn driver(mut self) -> Result<(Driver<Udmi>, Adoption), StartError> {
         self.poll_the_rest();
+        let adoption = self.adopt();
         let tls = self.tls_config().map_err(StartError::Tls)?;
         let tls_source = self.tls_source().map_err(StartError::Tls)?;
         let fetcher = self.fetcher()?;
         let trace = self.trace_output().map_err(StartError::Trace)?;
-        let connected = Arc::new(AtomicBool::new(false));
+        let field = self.field_hooks().map_err(StartError::Field)?;
+        let proxies = self.settings.gateway.as_ref().map_or(0, |gateway| gateway.proxies.len());
+        let limits = self.limits.unwrap_or_else(|| match &self.settings.gateway {
+            Some(gateway) => gateway.scaled(&Limits::default()),
+            None => Limits::default(),
+        });
         let dialect = Udmi::new(self.settings).map_err(StartError::Settings)?;
         let mut driver = Driver::new(dialect, self.closures);
-        driver.observer = Some(Box::new(watch(connected.clone())));
         driver.store = self.store;
         driver.tls = tls;
         driver.tls_source = tls_source;
         if let Some(keys) = self.keys {
             driver.signer = Some(Box::new(move |request| keys.sign(request)));
         }
+        if let Some(field) = field {
+            driver.delegate = Box::new(field);
+        }
         driver.fetcher = fetcher;
         driver.seed = self.seed.unwrap_or(driver.seed);
-        driver.limits = self.limits;
+        driver.limits = limits;
+        driver.commands_max += proxies * COMMANDS_PER_PROXY;
+        driver.notices_max += proxies * NOTICES_PER_PROXY;
         driver.trace = trace;
-        let link = driver.start().map_err(StartError::Driver)?;
-        Ok(Handle::new(link, connected))
+        Ok((driver, adoption))
     }
 
     fn poll_the_rest(&mut self) {
-        if self.closures.poll_all.is_some() {
+        if self.closures.own.poll_all.is_some() {
             for model in self.settings.points.values_mut().filter(|model| model.source == Source::Pushed) {
                 model.source = Source::Polled;
             }
@@ -373,6 +414,8 @@ pub enum StartError {
     Fetch(FetcherError),
     /// The trace cannot be written.
     Trace(io::Error),
+    /// The threads for field devices cannot be started.
+    Field(io::Error),
     /// The store cannot be read, or the host gives no thread.
     Driver(DriverError),
 }
@@ -387,6 +430,7 @@ impl fmt::Display for StartError {
             }
             Self::Fetch(error) => error.fmt(f),
             Self::Trace(error) => write!(f, "cannot write the trace: {error}"),
+            Self::Field(error) => write!(f, "cannot start the threads for field devices: {error}"),
             Self::Driver(error) => error.fmt(f),
         }
     }

@@ -11,10 +11,12 @@ mod closures;
 mod connection;
 mod delegate;
 mod device;
+mod device_handle;
 mod dial;
 pub mod driver;
 mod engine;
 mod fetching;
+mod gateway;
 mod handle;
 mod identity;
 mod inbox;
@@ -25,13 +27,15 @@ mod trace;
 
 pub use blob::{Blob, BlobError, Redirect};
 pub use device::{Builder, Device, StartError};
-pub use handle::{Handle, HandleError};
+pub use device_handle::{DeviceHandle, HandleError};
+pub use gateway::Proxied;
+pub use handle::Handle;
 pub use reading::{CommandError, IntoReading, WriteError};
 pub use udmi_host;
 pub use udmi_proto;
 pub use udmi_proto::{
-    Category, Credentials, Endpoint, ExitReason, Identity, Level, Lifecycle, Notice, Options, PointModel,
-    Reading, Secret, Settings, Transport, Value, ValueKind,
+    Category, Credentials, Endpoint, ExitReason, GatewaySettings, Identity, Level, Lifecycle, Notice,
+    Options, PointModel, ProxyMode, ProxySettings, Reading, Secret, Settings, Transport, Value, ValueKind,
 };
 
 /// The programs of the README have to compile.

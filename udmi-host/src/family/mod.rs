@@ -12,6 +12,7 @@
 mod call;
 mod error;
 mod hooks;
+mod polling;
 mod stop;
 mod threads;
 
@@ -28,6 +29,7 @@ pub use udmi_proto::{Found, ScanRequest, Target};
 pub use call::{Answer, Call};
 pub use error::{PointError, ProviderError, WriteError};
 pub use hooks::{FieldEvent, FieldHooks};
+pub use polling::Polling;
 pub use stop::Stop;
 pub use threads::{CallId, FieldLimits, FieldLoad, FieldThreads, Report};
 

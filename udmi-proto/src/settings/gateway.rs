@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use device_link::Limits;
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, Known, PointModel, SettingsError};
@@ -12,6 +13,18 @@ use crate::model::common::Stage;
 
 /// The longest id of a proxied device, in bytes.
 pub(crate) const DEVICE_ID_BYTES: usize = 128;
+
+/// What a proxied device may have waiting, in messages and in their bytes.
+const MESSAGES: usize = 8;
+const MESSAGE_BYTES: usize = 16 << 10;
+/// The hooks it may have open while it reads and writes.
+const HOOKS: usize = 2;
+/// The topics it is subscribed to.
+const SUBSCRIPTIONS: usize = 3;
+/// Slots and subscriptions of the gateway itself are fewer.
+const OWN: usize = 16;
+/// What the link can hold.
+const SUBSCRIPTIONS_MAX: usize = 32_767;
 
 /// What makes a device a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +82,21 @@ impl From<ProxySettings> for Known {
 }
 
 impl GatewaySettings {
+    /// Limits with room for the devices that are known: for what all of them say at once, when they are attached, and
+    /// for what they ask for at the same time.
+    #[must_use]
+    pub fn scaled(&self, limits: &Limits) -> Limits {
+        let known = self.proxies.len();
+        Limits {
+            outbox_messages: limits.outbox_messages + known * MESSAGES,
+            outbox_bytes: limits.outbox_bytes + known * MESSAGE_BYTES,
+            pending_hooks: limits.pending_hooks + known * HOOKS,
+            slots: limits.slots.max(known + OWN),
+            subscriptions: limits.subscriptions.max((known * SUBSCRIPTIONS + OWN).min(SUBSCRIPTIONS_MAX)),
+            ..limits.clone()
+        }
+    }
+
     /// All but what is known of devices.
     pub(crate) fn clone_without_proxies(&self) -> Self {
         Self { proxies: BTreeMap::new(), mode: self.mode, maximum: self.maximum }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use udmi_proto::family::{Family, Url, is_absolute};
 use udmi_proto::{Command, Event, Hook, HookId, Outcome, Target, Value};
 
 use super::error::{ProviderError, WriteError};
@@ -156,10 +157,14 @@ impl FieldHooks {
         self.threads.families().any(|served| served == family)
     }
 
-    /// Where a reference leads, if a family serves it.
+    /// Where a reference leads, if a family serves it: a full one where it says, any other to the target (§6.6).
     fn locate(&self, target: Option<&Target>, reference: &str) -> Option<(Target, String)> {
-        let target = target.filter(|target| self.serves(&target.family))?;
-        Some((target.clone(), reference.to_owned()))
+        let is_vendor = target.is_some_and(|target| target.family == Family::Vendor.as_str());
+        let (target, reference) = match is_absolute(reference) && !is_vendor {
+            true => read_url(reference)?,
+            false => (target?.clone(), reference.to_owned()),
+        };
+        self.serves(&target.family).then_some((target, reference))
     }
 
     fn write(&self, target: Option<&Target>, reference: &str, value: Option<Value>) -> Option<Call> {
@@ -234,6 +239,18 @@ impl fmt::Debug for FieldHooks {
             .field("under_way", &self.under_way.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The target and the reference in a full one.
+fn read_url(reference: &str) -> Option<(Target, String)> {
+    let Url { family, network, address, port, reference } = Url::parse(reference).ok()?;
+    let addr = match port {
+        Some(port) => format!("{address}:{port}"),
+        None => address,
+    };
+    let target =
+        Target { family: family.as_str().to_owned(), addr: Some(addr), network, ..Target::default() };
+    Some((target, reference?))
 }
 
 fn scanned(result: Result<(), ProviderError>) -> Outcome {

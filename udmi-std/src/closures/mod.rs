@@ -1,5 +1,8 @@
 //! The application's closures as the answers to the core's hooks.
 
+mod points;
+mod proxied;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,21 +12,15 @@ use udmi_host::fetch::staged;
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::metrics::Metrics;
 use udmi_proto::model::events::SystemMetrics;
-use udmi_proto::{BlobOutcome, Hook, Lifecycle, Notice, Outcome, Reading, Udmi, Value, Wanted};
+use udmi_proto::{BlobOutcome, Hook, Lifecycle, Notice, Outcome, Reading, Udmi};
 
 use crate::blob::{Blob, BlobError, Redirect, processed};
 use crate::driver::Application;
 use crate::reading::{CommandError, WriteError};
+pub(crate) use points::{PointClosures, known};
+use proxied::ProxiedClosures;
 
-type Write = Box<dyn FnMut(&str, &Value) -> Result<(), WriteError> + Send>;
-type WritePoint = Box<dyn FnMut(&Value) -> Result<(), WriteError> + Send>;
-type Release = Box<dyn FnMut(&str) -> Result<(), WriteError> + Send>;
-type Poll = Box<dyn FnMut() -> Option<Reading> + Send>;
-type PollAll = Box<dyn FnMut() -> BTreeMap<String, Reading> + Send>;
-type Compute = Box<dyn FnMut(&BTreeMap<String, Value>) -> Option<Reading> + Send>;
-type OnCommand = Box<dyn FnMut(&str, &str) -> Result<(), CommandError> + Send>;
 type OnLifecycle = Box<dyn FnMut(Lifecycle) -> Result<(), String> + Send>;
-type OnBlock = Box<dyn FnMut(Option<&str>) + Send>;
 type OnBlob = Box<dyn FnMut(Blob) -> Result<Option<String>, BlobError> + Send>;
 type OnActivate = Box<dyn FnMut(&str, Option<&str>) -> Result<(), String> + Send>;
 type OnCheckActivation = Box<dyn FnMut(&str, Option<&str>) -> Option<bool> + Send>;
@@ -34,15 +31,10 @@ type OnNotice = Box<dyn FnMut(&Notice) + Send>;
 /// All closures of an application. One that panics has failed, and the device goes on.
 #[derive(Default)]
 pub(crate) struct Closures {
-    pub(crate) write: Option<Write>,
-    pub(crate) write_point: BTreeMap<String, WritePoint>,
-    pub(crate) release: Option<Release>,
-    pub(crate) poll: BTreeMap<String, Poll>,
-    pub(crate) poll_all: Option<PollAll>,
-    pub(crate) computed: BTreeMap<String, Compute>,
-    pub(crate) command: Option<OnCommand>,
+    /// Of the device itself.
+    pub(crate) own: PointClosures,
+    pub(crate) proxied: ProxiedClosures,
     pub(crate) lifecycle: Option<OnLifecycle>,
-    pub(crate) blocks: BTreeMap<String, OnBlock>,
     /// Where fetched files are.
     pub(crate) staging: PathBuf,
     pub(crate) blob: BTreeMap<String, OnBlob>,
@@ -56,13 +48,17 @@ pub(crate) struct Closures {
 
 impl Application<Udmi> for Closures {
     fn answer(&mut self, hook: Hook) -> Outcome {
+        let hook = match self.own.answer(hook) {
+            Ok(outcome) => return outcome,
+            Err(hook) => hook,
+        };
         match hook {
-            Hook::WritePoint { point, value, .. } => self.write(&point, &value),
-            Hook::ReleasePoint { point, .. } => match &mut self.release {
-                Some(release) => written(guarded(|| release(&point))),
-                None => Outcome::Done,
-            },
-            Hook::ReadPoints { wanted } => Outcome::Values { values: self.read(wanted) },
+            // Without a closure for it, a write has succeeded.
+            Hook::WritePoint { .. } | Hook::ReleasePoint { .. } => Outcome::Done,
+            Hook::ReadPoints { wanted } => {
+                Outcome::Values { values: self.own.read(wanted, |_| BTreeMap::new()) }
+            }
+            Hook::Proxied { device, hook, .. } => self.proxied.answer(&device, *hook),
             Hook::Metrics => Outcome::Metrics(measure()),
             Hook::Lifecycle { action } => match &mut self.lifecycle {
                 Some(lifecycle) => done(guarded(|| lifecycle(action))),
@@ -82,22 +78,17 @@ impl Application<Udmi> for Closures {
             },
             Hook::MakeKey => self.make_key(),
             Hook::UseKey { public_key } => self.use_key(&public_key),
-            Hook::Scan { .. } | Hook::Proxied { .. } => Outcome::Unhandled,
+            Hook::Scan { .. } | Hook::Command { .. } => Outcome::Unhandled,
             Hook::RestoreKey { backup } => self.restore(&backup),
-            Hook::Command { name, payload } => match &mut self.command {
-                Some(command) => commanded(guarded(|| command(&name, &payload))),
-                None => Outcome::Unhandled,
-            },
         }
     }
 
     fn hear(&mut self, notice: Notice) {
-        // What panics was printed; there is nobody else to tell.
-        if let Notice::Block { name, content } = &notice
-            && let Some(block) = self.blocks.get_mut(name)
-        {
-            let _ = guarded(|| block(content.as_ref().map(udmi_proto::Json::as_str)));
+        self.own.hear(&notice);
+        if let Notice::Proxied { device, notice } = &notice {
+            self.proxied.hear(device, notice);
         }
+        // What panics was printed; there is nobody else to tell.
         if let (Some(hear), Some(redirect)) = (&mut self.redirect, Redirect::of(&notice)) {
             let _ = guarded(|| hear(redirect));
         }
@@ -111,17 +102,6 @@ impl Application<Udmi> for Closures {
 }
 
 impl Closures {
-    /// Without a closure for it, a write has succeeded.
-    fn write(&mut self, point: &str, value: &Value) -> Outcome {
-        if let Some(write) = self.write_point.get_mut(point) {
-            return written(guarded(|| write(value)));
-        }
-        match &mut self.write {
-            Some(write) => written(guarded(|| write(point, value))),
-            None => Outcome::Done,
-        }
-    }
-
     fn install(&mut self, blob: Blob) -> Outcome {
         let Some(install) = self.blob.get_mut(&blob.name) else {
             return Outcome::Failed { message: "nothing here takes it".into() };
@@ -151,46 +131,6 @@ impl Closures {
             Some(Err(error)) => Outcome::Failed { message: error.to_string() },
             None => Outcome::Failed { message: "there are no keys".into() },
         }
-    }
-
-    fn read(&mut self, wanted: Wanted) -> BTreeMap<String, Reading> {
-        let Wanted { polled, computed, mut known, .. } = wanted;
-        let mut values = self.poll(&polled);
-        for (name, reading) in &values {
-            match reading {
-                Reading::Value(value) => drop(known.insert(name.clone(), value.clone())),
-                Reading::Failed(_) => drop(known.remove(name)),
-            }
-        }
-        for name in computed {
-            let Some(compute) = self.computed.get_mut(&name) else { continue };
-            if let Some(reading) = guarded(|| compute(&known)).unwrap_or_else(failed) {
-                values.insert(name, reading);
-            }
-        }
-        values
-    }
-
-    fn poll(&mut self, polled: &[String]) -> BTreeMap<String, Reading> {
-        let mut values = BTreeMap::new();
-        if let Some(poll_all) = &mut self.poll_all
-            && polled.iter().any(|name| !self.poll.contains_key(name))
-        {
-            match guarded(poll_all) {
-                Ok(all) => values = all,
-                Err(why) => {
-                    values.extend(polled.iter().map(|name| (name.clone(), Reading::Failed(why.clone()))));
-                }
-            }
-            values.retain(|name, _| polled.contains(name));
-        }
-        for name in polled {
-            let Some(poll) = self.poll.get_mut(name) else { continue };
-            if let Some(reading) = guarded(poll).unwrap_or_else(failed) {
-                values.insert(name.clone(), reading);
-            }
-        }
-        values
     }
 }
 
@@ -256,49 +196,9 @@ fn measure() -> SystemMetrics {
 
 #[cfg(test)]
 mod tests {
+    use udmi_proto::Value;
+
     use super::*;
-
-    #[test]
-    fn one_point_that_panics_leaves_the_others_readable() {
-        let mut closures = Closures::default();
-        closures.poll.insert("good".into(), Box::new(|| Some(Reading::Value(Value::Integer(20)))));
-        closures.poll.insert("bad".into(), Box::new(|| panic!("bus gone")));
-        closures.computed.insert(
-            "double".into(),
-            Box::new(|known| {
-                let Some(Value::Integer(good)) = known.get("good") else { return None };
-                Some(Reading::Value(Value::Integer(good * 2)))
-            }),
-        );
-        let wanted = Wanted {
-            polled: vec!["bad".into(), "good".into()],
-            computed: vec!["double".into()],
-            ..Wanted::default()
-        };
-        let values = closures.read(wanted);
-        assert_eq!(values["bad"], Reading::Failed("the application panicked: bus gone".into()));
-        assert_eq!(values["double"], Reading::Value(Value::Integer(40)));
-    }
-
-    #[test]
-    fn a_closure_of_a_point_goes_before_the_one_for_all() {
-        let mut closures = Closures {
-            write: Some(Box::new(|_, _| Err(WriteError::Invalid("all".into())))),
-            poll_all: Some(Box::new(|| {
-                [("a", 1), ("b", 2)]
-                    .map(|(name, value)| (name.to_owned(), Reading::Value(Value::Integer(value))))
-                    .into()
-            })),
-            ..Closures::default()
-        };
-        closures.write_point.insert("a".into(), Box::new(|_| Ok(())));
-        closures.poll.insert("a".into(), Box::new(|| Some(Reading::Value(Value::Integer(7)))));
-        assert_eq!(closures.write("a", &Value::Integer(1)), Outcome::Done);
-        assert_eq!(closures.write("b", &Value::Integer(1)), Outcome::Invalid { message: "all".into() });
-        let values = closures.poll(&["a".into()]);
-        assert_eq!(values, BTreeMap::from([("a".into(), Reading::Value(Value::Integer(7)))]));
-        assert_eq!(closures.poll(&["a".into(), "b".into()])["b"], Reading::Value(Value::Integer(2)));
-    }
 
     #[test]
     fn whether_a_blob_is_activated_is_told_as_far_as_the_application_knows() {
@@ -344,6 +244,10 @@ mod tests {
 
     #[test]
     fn nobody_for_writes_means_they_succeed() {
-        assert_eq!(Closures::default().write("a", &Value::Integer(1)), Outcome::Done);
+        let write = Hook::WritePoint { point: "a".into(), value: Value::Integer(1), reference: None };
+        let proxied = Hook::Proxied { device: "AHU-2".into(), target: None, hook: Box::new(write.clone()) };
+        for hook in [write, proxied] {
+            assert_eq!(Closures::default().answer(hook), Outcome::Done);
+        }
     }
 }
