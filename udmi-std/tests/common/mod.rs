@@ -59,7 +59,17 @@ impl Broker {
         topic: &str,
         wanted: impl Fn(&serde_json::Value) -> bool,
     ) -> serde_json::Value {
-        let full = format!("{PREFIX}/{topic}");
+        self.message_of("AHU-1", topic, wanted)
+    }
+
+    /// The same of any device.
+    pub(crate) fn message_of(
+        &self,
+        device: &str,
+        topic: &str,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let full = format!("/r/REG/d/{device}/{topic}");
         self.note(topic, |note| match note {
             Note::Published { topic, payload, .. } if *topic == full => {
                 Some(serde_json::from_slice(payload).unwrap()).filter(&wanted)
@@ -75,13 +85,18 @@ impl Broker {
 
     /// Keeps a config for the device.
     pub(crate) fn configure(&self, config: &serde_json::Value) {
+        self.send_to("AHU-1", "config", config);
+    }
+
+    /// Keeps a message for any device.
+    pub(crate) fn send_to(&self, device: &str, topic: &str, content: &serde_json::Value) {
         let mut socket = TcpStream::connect(self.address).unwrap();
         let mut send = |packet: &Packet| write_packet(&mut socket, packet);
         send(&connect("cloud"));
         let id = PacketId::new(1);
         send(&Packet::Publish(Publish {
-            topic: format!("{PREFIX}/config"),
-            payload: Bytes::from(config.to_string()),
+            topic: format!("/r/REG/d/{device}/{topic}"),
+            payload: Bytes::from(content.to_string()),
             qos: Qos::AtLeastOnce,
             retain: true,
             dup: false,

@@ -17,7 +17,7 @@ type Waker = Box<dyn Fn() + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Told {
     /// A scan has found a device.
-    Found(HookId, Found),
+    Found(HookId, Box<Found>),
     /// A call has ended: the hook it was made for, and which part of it.
     Answer(HookId, usize, Answer),
 }
@@ -41,7 +41,7 @@ struct State {
 /// A scan under way. Its end is told after all it has found.
 #[derive(Debug, Default)]
 struct Scan {
-    found: VecDeque<Found>,
+    found: VecDeque<Box<Found>>,
     ended: Option<Answer>,
 }
 
@@ -78,7 +78,7 @@ impl Books {
                 |state: &mut State| state.scans.get(&id).is_some_and(|scan| scan.found.len() >= FOUND_MAX);
             state = self.room.wait_while(state, is_full).unwrap_or_else(PoisonError::into_inner);
             let Some(scan) = state.scans.get_mut(&id) else { return };
-            scan.found.push_back(*found);
+            scan.found.push_back(found);
         } else if let Some(scan) = state.scans.get_mut(&id) {
             scan.ended = Some(answer);
         } else if !state.closed {

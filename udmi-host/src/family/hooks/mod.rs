@@ -116,7 +116,6 @@ impl FieldHooks {
         while let Some(told) = self.books.next(has_room) {
             let event = match told {
                 Told::Found(scan, found) => {
-                    let found = Box::new(found);
                     Some(FieldEvent::Core(Event::Command(Command::Found { scan, found })))
                 }
                 Told::Answer(id, part, answer) => self.on_answer(id, part, answer),
