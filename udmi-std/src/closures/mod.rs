@@ -48,10 +48,9 @@ pub(crate) struct Closures {
 
 impl Application<Udmi> for Closures {
     fn answer(&mut self, hook: Hook) -> Outcome {
-        let hook = match self.own.answer(hook) {
-            Ok(outcome) => return outcome,
-            Err(hook) => hook,
-        };
+        if let Some(outcome) = self.own.answer(&hook) {
+            return outcome;
+        }
         match hook {
             // Without a closure for it, a write has succeeded.
             Hook::WritePoint { .. } | Hook::ReleasePoint { .. } => Outcome::Done,

@@ -30,19 +30,17 @@ pub(crate) struct PointClosures {
 }
 
 impl PointClosures {
-    /// Answers a hook about the device, or gives it back if there is no closure for it.
-    pub(crate) fn answer(&mut self, hook: Hook) -> Result<Outcome, Hook> {
+    /// Answers a hook about the device, if there is a closure for it. Points are read by [`Self::read`].
+    pub(crate) fn answer(&mut self, hook: &Hook) -> Option<Outcome> {
         match hook {
-            Hook::WritePoint { ref point, ref value, .. } => self.write(point, value).ok_or(hook),
-            Hook::ReleasePoint { ref point, .. } => match &mut self.release {
-                Some(release) => Ok(written(guarded(|| release(point)))),
-                None => Err(hook),
-            },
-            Hook::Command { ref name, ref payload } => match &mut self.command {
-                Some(command) => Ok(commanded(guarded(|| command(name, payload)))),
-                None => Err(hook),
-            },
-            other => Err(other),
+            Hook::WritePoint { point, value, .. } => self.write(point, value),
+            Hook::ReleasePoint { point, .. } => {
+                self.release.as_mut().map(|release| written(guarded(|| release(point))))
+            }
+            Hook::Command { name, payload } => {
+                self.command.as_mut().map(|command| commanded(guarded(|| command(name, payload))))
+            }
+            _ => None,
         }
     }
 

@@ -28,18 +28,12 @@ pub(crate) struct ProxiedClosures {
 impl ProxiedClosures {
     /// Answers a hook of a proxied device.
     pub(crate) fn answer(&mut self, device: &str, hook: Hook) -> Outcome {
-        let own = self.devices.get_mut(device);
-        let hook = match (own, hook) {
-            (own, Hook::ReadPoints { wanted }) => {
-                return read(device, own.map(|own| &mut **own), &mut self.read, wanted);
-            }
-            (Some(own), hook) => match own.answer(hook) {
-                Ok(outcome) => return outcome,
-                Err(hook) => hook,
-            },
-            (None, hook) => hook,
-        };
+        let mut own = self.devices.get_mut(device).map(|own| &mut **own);
+        if let Some(outcome) = own.as_mut().and_then(|own| own.answer(&hook)) {
+            return outcome;
+        }
         match hook {
+            Hook::ReadPoints { wanted } => read(device, own, &mut self.read, wanted),
             Hook::WritePoint { point, value, .. } => match &mut self.write {
                 Some(write) => written(guarded(|| write(device, &point, &value))),
                 None => Outcome::Done,
