@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use udmi_proto::model::common::Stage;
+use udmi_proto::model::discovery::DiscoveryFeature;
 use udmi_proto::model::metadata::{Metadata, PointsetPoint, ValueType};
 use udmi_proto::{
     Algorithm, Credentials, Endpoint as Broker, Identity, PointModel, Secret, Settings, Source,
@@ -137,6 +139,7 @@ pub fn settings(device: &Device, connection: &Connection) -> Settings {
     settings.identity = identity(device);
     settings.points = points(&device.metadata);
     settings.families = families(&device.metadata);
+    settings.features = features(&device.metadata);
     settings.options.config_sync_seconds = connection.config_sync_sec;
     settings.options.no_config_ack = connection.no_config_ack;
     settings.options.suppress_state =
@@ -156,6 +159,13 @@ fn identity(device: &Device) -> Identity {
     }
     identity.software = system.software.clone().unwrap_or_default();
     identity
+}
+
+/// What the device claims to support; a feature without a stage is stable (§6.3).
+fn features(metadata: &Metadata) -> BTreeMap<String, Stage> {
+    let Some(features) = &metadata.features else { return BTreeMap::new() };
+    let stage = |feature: &DiscoveryFeature| feature.stage.unwrap_or(Stage::Stable);
+    features.0.iter().map(|(name, feature)| (name.clone(), stage(feature))).collect()
 }
 
 /// Addresses by family.
@@ -259,6 +269,15 @@ mod tests {
         };
         let connection = Connection::from(endpoint);
         assert_eq!(connection.proof, Proof::Token(token(Algorithm::Rs256, "p".into())));
+    }
+
+    #[test]
+    fn features_are_those_of_the_metadata_and_stable_unless_they_say() {
+        let metadata = json!({ "features": { "pointset": { "stage": "beta" }, "enumeration": {} } });
+        let found = features(&serde_json::from_value(metadata).unwrap());
+        let expected = [("enumeration", Stage::Stable), ("pointset", Stage::Beta)];
+        assert_eq!(found, expected.map(|(name, stage)| (name.to_owned(), stage)).into());
+        assert!(features(&Metadata::default()).is_empty());
     }
 
     #[test]
