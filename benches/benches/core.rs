@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
+use udmi_benches::gateway::{Attached, proxy_config};
 use udmi_benches::{ConfigFloor, Connected, SampleFloor, config_packet};
 
 const POINTS: [usize; 3] = [10, 100, 1000];
@@ -44,10 +45,27 @@ fn sample(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A config of one of so many proxied devices of ten points.
+fn gateway(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gateway");
+    for devices in POINTS {
+        let packets = [1, 2].map(|second| proxy_config(devices / 2, 10, second));
+        let mut gateway = Attached::new(devices, 10);
+        let mut turn = 0;
+        group.bench_function(BenchmarkId::new("core", devices), |bencher| {
+            bencher.iter(|| {
+                turn ^= 1;
+                black_box(gateway.config(&packets[turn]))
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(40).measurement_time(std::time::Duration::from_secs(2));
-    targets = config, sample
+    targets = config, sample, gateway
 }
 
 fn main() {
@@ -77,6 +95,19 @@ fn print_ratios(results: &Path) {
                     core / floor
                 );
             }
+        }
+    }
+    print_growth(results);
+}
+
+/// What a config of one proxied device costs beside what it costs with the fewest others.
+fn print_growth(results: &Path) {
+    println!("\n| proxied devices | a config of one of them | ratio |\n|---|---|---|");
+    let cost = |devices: usize| median(&results.join(format!("gateway/core/{devices}/new/estimates.json")));
+    let Some(least) = cost(POINTS[0]) else { return };
+    for devices in POINTS {
+        if let Some(cost) = cost(devices) {
+            println!("| {devices} | {:.1} µs | {:.2} |", cost / 1e3, cost / least);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the benchmarks share: a device that is connected, and the bare cost of the same bytes.
 
+pub mod gateway;
+
 use bytes::{Bytes, BytesMut};
 use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
 use udmi_proto::model::{config, events, state};

@@ -2,12 +2,13 @@
 //!
 //! `cargo run --release -p udmi-benches --bin measure [-- [--udmi PATH] [--seed NUMBER] [NAME…]]`
 //!
-//! Names: `latency`, `memory`, `start`, `restarts`, `kills`, `redirects`, `updates`, `blob`; without any, all of
-//! them. The command `udmi` is built unless a path is given; the seed is for `redirects` and `updates`. Everything
+//! Names: `latency`, `memory`, `start`, `restarts`, `kills`, `redirects`, `updates`, `blob`, `gateway`; without any,
+//! all of them. The command `udmi` is built unless a path is given; the seed is for `redirects` and `updates`. Everything
 //! runs on free ports and in temporary folders of this machine.
 //! A target that is missed is no failure; a lost event, or a start after a kill that goes wrong, is.
 
 mod blob;
+mod gateway;
 mod interrupted;
 mod kills;
 mod latency;
@@ -31,7 +32,8 @@ use udmi::Udmi;
 /// Why something could not be measured.
 type Failure = Box<dyn Error>;
 
-const NAMES: [&str; 8] = ["latency", "memory", "start", "restarts", "kills", "redirects", "updates", "blob"];
+const NAMES: [&str; 9] =
+    ["latency", "memory", "start", "restarts", "kills", "redirects", "updates", "blob", "gateway"];
 
 fn main() -> ExitCode {
     let Arguments { path, seed, names } = match arguments() {
@@ -65,6 +67,7 @@ fn measure(name: &str, seed: u64, udmi: &mut Command, table: &mut Table) -> Resu
         "redirects" => interrupted::redirects(udmi.get()?, seed, table),
         "updates" => interrupted::updates(udmi.get()?, seed, table),
         "blob" => blob::measure(table),
+        "gateway" => gateway::measure(table),
         _ => kills::measure(udmi.get()?, table),
     }
 }

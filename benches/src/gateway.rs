@@ -1,0 +1,207 @@
+//! A gateway with its devices attached, for what one config of one of them costs and what each weighs.
+
+use bytes::{Bytes, BytesMut};
+use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
+use udmi_proto::{
+    Action, Boot, Command, ConnId, Device, Event, GatewayLoad, GatewaySettings, Instant, Limits, Now,
+    Outcome, ProxySettings, Settings, Udmi, UtcMillis,
+};
+
+use crate::{EPOCH, PACKET_BYTES, first_conn, name, settings, value};
+
+/// A gateway core whose devices are attached, configured and idle.
+pub struct Attached {
+    device: Device,
+    conn: ConnId,
+    now: Now,
+    sent: BytesMut,
+}
+
+impl std::fmt::Debug for Attached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attached").field("load", &self.load()).finish_non_exhaustive()
+    }
+}
+
+impl Attached {
+    /// Attaches so many devices of so many points, gives each a config and each point a value.
+    ///
+    /// # Panics
+    /// If the core does not do what it has to.
+    #[must_use]
+    pub fn new(devices: usize, points: usize) -> Self {
+        let now = Now { at: Instant(0), utc: UtcMillis(EPOCH) };
+        let mut boot = Boot::new(now, 1);
+        boot.limits = Limits { pending_hooks: 4 * devices.max(64), ..Limits::default() };
+        let settings = gateway_settings(devices, points);
+        let device = Device::new(boot, Udmi::new(settings).expect("the settings are valid"));
+        let mut attached = Self { device, conn: first_conn(), now, sent: BytesMut::new() };
+        attached.conn = attached.drain().expect("the gateway connects");
+        attached.handle(Event::Opened { conn: attached.conn });
+        attached.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
+        attached.handle(Event::Received { conn: attached.conn, bytes: own_config(devices) });
+        for device in 0..devices {
+            attached.config(&proxy_config(device, points, 0));
+            let values = (0..points).map(|point| (name(point), value(point))).collect();
+            let command = Box::new(Command::SetPoints { values });
+            attached.handle(Event::Command(Command::Proxied { device: id(device), command }));
+        }
+        attached.pass(10_000);
+        assert_eq!(attached.load().attached, devices, "all are attached");
+        attached
+    }
+
+    /// What the gateway has to do with its devices.
+    #[must_use]
+    pub fn load(&self) -> GatewayLoad {
+        self.device.dialect().gateway_load().unwrap_or_default()
+    }
+
+    /// Delivers one config and returns how many bytes the gateway sent.
+    pub fn config(&mut self, packet: &Bytes) -> usize {
+        self.advance(2_500);
+        self.sent.clear();
+        self.handle(Event::Received { conn: self.conn, bytes: packet.clone() })
+    }
+
+    fn receive(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        wire::encode(packet, &mut bytes).expect("the packet is valid");
+        self.handle(Event::Received { conn: self.conn, bytes: bytes.freeze() });
+    }
+
+    /// Hands one event to the gateway and answers what it sends as a broker would; tells how many bytes that was.
+    fn handle(&mut self, event: Event) -> usize {
+        self.device.handle(self.now, event);
+        self.drain();
+        let mut count = 0;
+        while !self.sent.is_empty() {
+            count += self.sent.len();
+            let mut answer = BytesMut::new();
+            while let Ok(Some(packet)) = wire::decode(&mut self.sent, PACKET_BYTES) {
+                let answered = match packet {
+                    Packet::Publish(wire::Publish { id: Some(id), .. }) => Packet::PubAck(id),
+                    Packet::Subscribe { id, filters } => {
+                        Packet::SubAck { id, codes: vec![Some(Qos::AtLeastOnce); filters.len()] }
+                    }
+                    Packet::Unsubscribe { id, .. } => Packet::UnsubAck(id),
+                    _ => continue,
+                };
+                wire::encode(&answered, &mut answer).expect("an answer fits");
+            }
+            self.sent.clear();
+            if answer.is_empty() {
+                break;
+            }
+            self.device.handle(self.now, Event::Received { conn: self.conn, bytes: answer.freeze() });
+            self.drain();
+        }
+        count
+    }
+
+    /// Lets time pass, with everything that falls due.
+    fn pass(&mut self, millis: u64) {
+        let end = self.now.at.0 + millis;
+        while let Some(due) = self.device.deadline().filter(|due| due.0 <= end) {
+            self.advance(due.0.saturating_sub(self.now.at.0));
+            self.handle(Event::Tick);
+        }
+    }
+
+    fn advance(&mut self, millis: u64) {
+        self.now.at.0 += millis;
+        self.now.utc.0 += i64::try_from(millis).unwrap_or(i64::MAX);
+    }
+
+    fn drain(&mut self) -> Option<ConnId> {
+        let mut opened = None;
+        while let Some(action) = self.device.poll() {
+            match action {
+                Action::Open { conn, .. } => opened = Some(conn),
+                Action::Send { bytes, .. } => self.sent.extend_from_slice(bytes.bytes()),
+                Action::InvokeHook { id, .. } => {
+                    self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
+                }
+                Action::Store { id, .. } => self.device.handle(self.now, Event::Stored { id, ok: true }),
+                Action::Close { .. }
+                | Action::Sign { .. }
+                | Action::Fetch { .. }
+                | Action::Release { .. }
+                | Action::CancelHook { .. }
+                | Action::Notify(_)
+                | Action::Exit(_) => {}
+            }
+        }
+        opened
+    }
+}
+
+fn id(device: usize) -> String {
+    format!("VAV-{}", device + 1)
+}
+
+fn gateway_settings(devices: usize, points: usize) -> Settings {
+    let known = settings(points);
+    let proxy = ProxySettings {
+        identity: known.identity.clone(),
+        points: known.points,
+        families: [("vendor".to_owned(), "7".to_owned())].into(),
+        ..ProxySettings::default()
+    };
+    let proxies = (0..devices).map(|device| (id(device), proxy.clone())).collect();
+    let gateway = GatewaySettings { proxies, maximum: devices.max(1), ..GatewaySettings::default() };
+    Settings { gateway: Some(gateway), ..settings(0) }
+}
+
+/// The config of a gateway of so many devices.
+#[must_use]
+pub fn own_config(devices: usize) -> Bytes {
+    let ids: Vec<_> = (0..devices).map(|device| format!("{:?}", id(device))).collect();
+    let gateway = format!(r#""gateway":{{"proxy_ids":[{}]}}"#, ids.join(","));
+    packet("AHU-1", &format!(r#"{},{gateway}}}"#, head(0)))
+}
+
+/// A config of one of the devices; `second` makes its timestamp.
+#[must_use]
+pub fn proxy_config(device: usize, points: usize, second: u32) -> Bytes {
+    let points: Vec<_> = (0..points)
+        .map(|point| format!(r#""{}":{{"ref":"AV/{point}","units":"Degrees-Celsius"}}"#, name(point)))
+        .collect();
+    let pointset = format!(r#""pointset":{{"sample_rate_sec":-1,"points":{{{}}}}}"#, points.join(","));
+    let gateway = r#""gateway":{"target":{"addr":"7"}}"#;
+    packet(&id(device), &format!("{},{pointset},{gateway}}}", head(second)))
+}
+
+fn head(second: u32) -> String {
+    format!(
+        r#"{{"timestamp":"2026-03-01T10:{:02}:{:02}Z","version":"1.5.7","system":{{"min_loglevel":400,"metrics_rate_sec":0}}"#,
+        second / 60 % 60,
+        second % 60,
+    )
+}
+
+fn packet(device: &str, config: &str) -> Bytes {
+    let mut packet = BytesMut::new();
+    let topic = format!("/r/REG/d/{device}/config");
+    let id = PacketId::new(7);
+    wire::encode_publish(&topic, config.as_bytes(), Qos::AtLeastOnce, false, false, id, &mut packet)
+        .expect("the packet is valid");
+    packet.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_config_of_a_device_is_answered_by_its_state_however_many_there_are() {
+        let sent = |devices| {
+            let mut gateway = Attached::new(devices, 10);
+            let sent = gateway.config(&proxy_config(3, 10, 7));
+            assert_eq!(gateway.load().receipts, 0);
+            sent
+        };
+        assert!(sent(10) > 500);
+        assert_eq!(sent(10), sent(200));
+    }
+}
