@@ -303,11 +303,14 @@ impl DeviceCore {
             DeviceTimer::Scan | DeviceTimer::ScanEnd => {
                 self.with(cx, |blocks, sc| blocks.discovery.on_timer(sc));
             }
-            DeviceTimer::Sample
-            | DeviceTimer::Limit
-            | DeviceTimer::Read
-            | DeviceTimer::Write
-            | DeviceTimer::Expiry => self.with(cx, |blocks, sc| blocks.pointset.on_timer(sc, timer)),
+            DeviceTimer::Read => self.with(cx, |blocks, sc| {
+                let late = blocks.pointset.late_read();
+                late.iter().for_each(|outcome| blocks.reach.on_read(sc, outcome));
+                blocks.pointset.on_timer(sc, timer);
+            }),
+            DeviceTimer::Sample | DeviceTimer::Limit | DeviceTimer::Write | DeviceTimer::Expiry => {
+                self.with(cx, |blocks, sc| blocks.pointset.on_timer(sc, timer));
+            }
         }
     }
 

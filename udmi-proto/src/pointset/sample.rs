@@ -25,6 +25,8 @@ const LONGEST: i64 = 86_400;
 const GRACE: Duration = Duration::from_secs(2);
 /// Longest wait for readings; half a period if that is less.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is told of points that were not read by then.
+const READ_TOO_LATE: &str = "not read in time";
 /// Least time between two events even without a limit, so that a burst of changes becomes one event.
 const SPACING: Duration = Duration::from_millis(100);
 /// A written value is published at the latest so long after it is in force, if the limit allows: after the
@@ -219,7 +221,12 @@ impl Pointset {
     pub(super) fn on_read_timer(&mut self, sc: &mut Scope<'_, '_>) {
         let Some(asked) = self.asked.take() else { return };
         sc.cancel_hook(asked.hook);
-        self.end_reading(sc, asked.regular, Some("not read in time"));
+        self.end_reading(sc, asked.regular, Some(READ_TOO_LATE));
+    }
+
+    /// What becomes of the read that is waited for if it is not waited for any longer.
+    pub(crate) fn late_read(&self) -> Option<Outcome> {
+        self.asked.as_ref().map(|_| Outcome::Failed { message: READ_TOO_LATE.into() })
     }
 
     /// Whether this is the read that is waited for.

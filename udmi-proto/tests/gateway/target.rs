@@ -122,3 +122,25 @@ fn a_fieldbus_that_does_not_answer_shows_until_a_read_succeeds() {
     rig.answer(id, Outcome::Values { values: [("temperature".into(), Reading::Value(22.into()))].into() });
     assert_eq!(state_of(&mut rig, "AHU-22")["gateway"], json!({}));
 }
+
+/// A family's own patience may be longer than half a sample period, so its error never comes.
+#[test]
+fn regression_a_read_that_is_not_answered_at_all_shows_as_well() {
+    let mut rig = attached(&["AHU-22"]);
+    let mut config = quiet();
+    config["pointset"]["sample_rate_sec"] = json!(10);
+    config["pointset"]["points"]["temperature"] = json!({ "ref": "AI/1" });
+    rig.config_of("AHU-22", config);
+    let (id, ..) = asked(&mut rig);
+    rig.advance(6000);
+    assert_eq!(rig.cancelled(), [id]);
+    let status = state_of(&mut rig, "AHU-22")["gateway"]["status"].clone();
+    assert_eq!(
+        (&status["category"], &status["message"]),
+        (&json!("gateway.proxy.connect"), &json!("not read in time"))
+    );
+    rig.advance(7500);
+    let (id, ..) = asked(&mut rig);
+    rig.answer(id, Outcome::Values { values: [("temperature".into(), Reading::Value(22.into()))].into() });
+    assert_eq!(state_of(&mut rig, "AHU-22")["gateway"], json!({}));
+}
