@@ -139,6 +139,31 @@ fn dead_devices_do_not_hold_the_others() {
     }
 }
 
+/// As a core does whose patience is shorter than that of the family.
+#[test]
+fn devices_whose_calls_were_taken_back_do_not_hold_the_others_either() {
+    let scripted = Scripted::new();
+    let field = field(&scripted, FieldLimits { threads: 4, doubtful: 1, ..FieldLimits::default() });
+    let slow: Vec<_> = (0..4).map(|number| format!("obedient {number}")).collect();
+    for device in &slow {
+        let call = field.try_read(device, "a").unwrap();
+        scripted.until_in_call(&format!("{device} a"));
+        field.threads.cancel(call);
+    }
+    let since = Instant::now();
+    while field.threads.load().running > 0 {
+        assert!(since.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    scripted.forget_most();
+    slow.iter().for_each(|device| field.read(device, "b"));
+    for _ in 0..20 {
+        field.read("calm", "a");
+        assert_eq!(field.next().0, "calm a");
+    }
+    assert_eq!(scripted.most_at_once("obedient"), 1);
+}
+
 #[test]
 fn the_queue_is_bounded() {
     let scripted = Scripted::new();
@@ -332,6 +357,10 @@ impl Scripted {
 
     fn most_at_once(&self, word: &str) -> usize {
         self.state.lock().unwrap().most_at_once.get(word).copied().unwrap_or_default()
+    }
+
+    fn forget_most(&self) {
+        self.state.lock().unwrap().most_at_once.clear();
     }
 
     fn behave(&self, device: &str, reference: &str, stop: &Stop) -> Result<(), ProviderError> {

@@ -7,6 +7,7 @@
 mod device;
 mod endpoint;
 mod execution;
+mod gateway;
 mod json;
 mod merge;
 mod settings;

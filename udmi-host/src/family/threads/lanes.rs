@@ -174,8 +174,9 @@ impl Lanes {
         call.ended.store(true, Ordering::SeqCst);
         if let Some(queue) = self.lanes.get_mut(&call.lane) {
             queue.under_way = None;
-            let told = call.report.is_some() && error.is_some_and(holds_up);
-            queue.doubtful = told || call.phase == Phase::Hung;
+            // Whoever lost patience with a call and took it back says as much of the device as the call itself.
+            let late = error.is_some_and(holds_up) && call.lane.device.is_some();
+            queue.doubtful = late || call.phase == Phase::Hung;
             if queue.waiting.is_empty() {
                 self.forget(&call.lane);
             } else {
