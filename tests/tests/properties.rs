@@ -5,6 +5,8 @@
 mod always;
 #[path = "properties/crashes.rs"]
 mod crashes;
+#[path = "properties/family.rs"]
+mod family;
 #[path = "properties/hostile.rs"]
 mod hostile;
 #[path = "properties/operations.rs"]

@@ -1,5 +1,7 @@
 //! Properties of every run.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use device_link::trace::{Header, replay};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -133,6 +135,39 @@ pub(crate) fn check_runs_are_told_apart(world: &World) {
     }
 }
 
+/// Of each round of a scan: 0, then 1 to n with an address each, then -(n+1) unless it was called off; else
+/// the device tells of itself (§6.3, §6.4).
+pub(crate) fn check_discovery(world: &World) {
+    let events: Vec<&Emitted> = world.watch.on("events/discovery").collect();
+    let mut rounds: BTreeMap<(u32, &str), (&Value, i64, BTreeSet<&str>)> = BTreeMap::new();
+    for event in &events {
+        let (payload, generation) = (&event.payload, &event.payload["generation"]);
+        let family = payload["family"].as_str().expect("a family");
+        let Some(number) = payload["event_no"].as_i64() else {
+            assert_eq!((family, payload.get("addr")), ("iot", None));
+            continue;
+        };
+        let address = payload["addr"].as_str();
+        if number == 0 {
+            rounds.insert((event.run, family), (generation, 0, BTreeSet::new()));
+        }
+        let (name, last, seen) = rounds.get_mut(&(event.run, family)).expect("a round is under way");
+        assert_eq!(*name, generation);
+        match number {
+            0 => assert_eq!(address, None),
+            1.. => {
+                assert_eq!(number, *last + 1);
+                assert!(seen.insert(address.expect("an address")), "{payload} is told twice");
+                *last = number;
+            }
+            _ => {
+                assert_eq!((number, address), (-(*last + 1), None));
+                rounds.remove(&(event.run, family));
+            }
+        }
+    }
+}
+
 pub(crate) fn check_replay(world: &World, settings: &Settings) {
     for trace in world.traces() {
         let header: Header<Value> = Header::read(&trace[0]).unwrap();
@@ -217,6 +252,7 @@ proptest! {
         check_resolved(&mut world);
         check_floor(&world);
         check_last_config(&world);
+        check_discovery(&world);
         check_every_entry_goes_out_once(&world);
         if !ops.iter().any(|op| matches!(op, Op::StoreFails(true))) {
             check_runs_are_told_apart(&world);

@@ -93,7 +93,7 @@ impl Config {
             config[block] = match *block {
                 "localnet" => json!({ "families": { "ipv4": {}, "ether": {} } }),
                 "blobset" => json!({ "blobs": {} }),
-                "discovery" => json!({ "families": {} }),
+                "discovery" => self.discovery(world),
                 _ => json!({}),
             };
         }
@@ -124,6 +124,35 @@ impl Config {
             }
         }
         config
+    }
+}
+
+impl Config {
+    /// An enumeration of now, a scan of a family there is, and one of a family that nobody scans. What is drawn for the
+    /// other blocks decides when and how.
+    fn discovery(&self, world: &World) -> Value {
+        let moment = |seconds: i64| {
+            let at = Timestamp::from_millis_whole_seconds(world.now().utc.0 + seconds * 1000);
+            at.as_str().to_owned()
+        };
+        let mut scan = json!({ "scan_duration_sec": if self.metrics == 0 { 5 } else { 12 } });
+        if let Some(ahead) = self.expiry {
+            scan["generation"] = json!(moment(ahead));
+        }
+        if let Some(limit) = self.limit {
+            scan["scan_interval_sec"] = json!(if limit == 15 { 20 } else { limit * 3600 });
+        }
+        if self.increment.is_some() {
+            scan["depth"] = json!("details");
+        }
+        if self.etag.is_some() {
+            scan["addrs"] = json!(["4711", "0x41"]);
+        }
+        json!({
+            "generation": moment(0),
+            "enumerations": { "points": "entries", "features": "entries", "families": "entries" },
+            "families": { "vendor": scan, "bacnet": { "generation": moment(-1) }, "modbus": { "scan_interval_sec": 9 } }
+        })
     }
 }
 
@@ -240,7 +269,10 @@ fn perform(world: &mut World, op: &Op) {
             world.command(Command::SendEvent { folder: "own".into(), content });
         }
         Op::Writes(answer) => world.plant.writes = answer.clone(),
-        Op::Reads(answer) => world.plant.reads = answer.clone(),
+        Op::Reads(answer) => {
+            world.plant.reads = answer.clone();
+            world.plant.scans = answer.clone();
+        }
         Op::CloudCommand(name) => world.publish(&format!("commands/{name}"), "{}", false),
         Op::Crash(dark) => world.crash(*dark),
         Op::StepWall(milliseconds) => world.step_wall(*milliseconds),
@@ -258,6 +290,7 @@ pub(crate) fn calm(world: &mut World) {
 pub(crate) fn settle(world: &mut World) {
     calm(world);
     (world.plant.writes, world.plant.reads) = (Answer::Ok(0), Answer::Ok(0));
+    world.plant.scans = Answer::Ok(3000);
     world.store_fails = false;
     while let Some(asked) = world.plant.take_any() {
         let outcome = world.plant.done(&asked.hook);
