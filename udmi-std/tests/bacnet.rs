@@ -19,7 +19,7 @@ use udmi_host::family::bacnet::codec::service::{WriteProperty, confirmed, conten
 use udmi_host::family::bacnet::{BacnetProvider, BacnetSettings};
 use udmi_host::site::{GeneratedConfig, SiteModel, settings};
 use udmi_proto::model::common::Timestamp;
-use udmi_std::{Builder, Device};
+use udmi_std::{Builder, Device, GatewaySettings, ProxySettings, Settings};
 
 #[test]
 fn points_of_a_site_model_are_read_written_and_released() {
@@ -183,11 +183,13 @@ impl Site {
         let site = SiteModel::open(self.0.path()).unwrap();
         let device = site.device("GAT-1").unwrap();
         let connection = site.local_connection(&device, None, "127.0.0.1", broker.address.port());
-        let mut settings = settings(&device, &connection);
-        let (gateway, faults) = site.gateway(&device);
-        assert!(faults.is_empty(), "{faults:?}");
-        settings.gateway = gateway;
-        settings.options.state_interval_ms = 1000;
+        let mut gateway = settings(&device, &connection);
+        gateway.options.state_interval_ms = 1000;
+        let proxied = device.proxy_ids.iter().map(|id| {
+            let Settings { points, families, .. } = settings(&site.device(id).unwrap(), &connection);
+            (id.clone(), ProxySettings { points, families, ..ProxySettings::default() })
+        });
+        gateway.gateway = Some(GatewaySettings { proxies: proxied.collect(), ..GatewaySettings::default() });
         for device in ["GAT-1", "AHU-22", "AHU-23"] {
             broker.send_to(device, "config", &self.config(device));
         }
@@ -197,6 +199,6 @@ impl Site {
             timeout: Duration::from_millis(300),
             ..BacnetSettings::default()
         };
-        Device::builder(settings).family(BacnetProvider::new(bacnet))
+        Device::builder(gateway).family(BacnetProvider::new(bacnet))
     }
 }

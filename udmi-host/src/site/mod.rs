@@ -7,7 +7,6 @@
 mod device;
 mod endpoint;
 mod execution;
-mod gateway;
 mod json;
 mod merge;
 mod settings;
