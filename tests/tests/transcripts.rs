@@ -107,6 +107,22 @@ fn burst_of_configs_is_answered_by_two_states() {
 }
 
 #[test]
+fn a_scan_is_pending_active_and_stopped() {
+    let mut world = running(setup(), QUIET);
+    world.plant.scans = Answer::Never;
+    world.plant.around.get_mut("bacnet").expect("a family there is").truncate(1);
+    snapshot!(world.script(
+        r#"
+        config {"discovery":{"families":{"bacnet":{"generation":"2026-03-01T10:01:05Z","scan_duration_sec":3}}}}
+        advance 6s
+        show /discovery
+        advance 6s
+        show /discovery
+        "#
+    ));
+}
+
+#[test]
 fn write_back_from_updating_to_applied() {
     let mut world = running(setup(), QUIET);
     snapshot!(world.script(

@@ -184,6 +184,30 @@ impl DeviceHandle {
         self.send(Command::SetFamilyAddress { family: family.into(), address: address.map(Into::into) })
     }
 
+    /// The address in a family cannot be told; the localnet block tells why, until the next address.
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn fail_family(&self, family: &str, message: &str) -> Result<(), HandleError> {
+        self.send(Command::FailFamily { family: family.into(), message: message.into() })
+    }
+
+    /// The address in a named network of the localnet block, such as a serial line; none if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn set_network(&self, network: &str, address: Option<&str>) -> Result<(), HandleError> {
+        self.send(Command::SetNetwork { network: network.into(), address: address.map(Into::into) })
+    }
+
+    /// The address in a named network cannot be told; the localnet block tells why, until the next address.
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn fail_network(&self, network: &str, message: &str) -> Result<(), HandleError> {
+        self.send(Command::FailNetwork { network: network.into(), message: message.into() })
+    }
+
     /// A top-level block of the application's own in the state, a JSON object, none if it is gone.
     ///
     /// # Errors
