@@ -1,5 +1,7 @@
 //! Site models for tests: the metadata of a device, and the settings that follow from it.
 
+mod behind;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -10,17 +12,25 @@ use udmi_proto::{Endpoint, Found, Identity, PointModel, Settings, Transport, Val
 use crate::data_url;
 use crate::world::{Neighbour, Setup};
 
+pub use behind::{GATEWAY, PROXIED, Role, STRANGER};
+
 /// A device of a site model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// Its metadata, as in a site model.
     pub metadata: Value,
-    /// Its settings.
+    /// The settings of what connects: the device, or the gateway that acts for it.
     pub settings: Settings,
     /// The metadata of the other devices of the site, by id, for scans to find.
     pub site: Value,
     /// The family that the sequences of scans look at (§9.1).
     pub facet: String,
+    /// Its place.
+    pub role: Role,
+    /// Its name in the registry.
+    pub device_id: String,
+    /// The metadata of the other devices of its gateway, and of the gateway if that is another, by id.
+    pub others: BTreeMap<String, Value>,
 }
 
 impl Model {
@@ -37,30 +47,22 @@ impl Model {
     pub fn of(metadata: Value) -> Self {
         let endpoint = Endpoint { host: "broker".into(), port: 1883, transport: Transport::Tcp };
         let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
-        settings.identity = identity(&metadata);
+        (settings.identity, settings.points) = (identity(&metadata), points(&metadata));
+        settings.families = addresses(&metadata);
         let texts = |pointer: &str| members(&metadata, pointer);
-        settings.points =
-            texts("/pointset/points").map(|(name, point)| (name.clone(), point_of(point))).collect();
-        let addresses = texts("/localnet/families")
-            .filter_map(|(family, address)| Some((family.clone(), address["addr"].as_str()?.to_owned())));
-        settings.families = addresses.collect();
         let targets = texts("/testing/blob_update_targets");
         let blobs: BTreeSet<_> =
             targets.filter_map(|(_, target)| Some(target["blob_name"].as_str()?.to_owned())).collect();
         settings.options.blobs = blobs.into_iter().collect();
         settings.options.suppress_state = metadata.pointer("/testing/nostate") == Some(&Value::Bool(true));
-        let features = texts("/features");
-        settings.features = features
-            .map(|(name, feature)| {
-                let stage = feature["stage"].as_str().map_or(Stage::Stable, Stage::from_text);
-                (name.clone(), stage)
-            })
-            .collect();
+        settings.features = features(&metadata);
         settings.scans = texts("/discovery/families").map(|(family, _)| family.clone()).collect();
         // The primary facet, where there is one (§9.1).
         let first = settings.scans.iter().find(|family| *family == "vendor").or(settings.scans.first());
         let facet = first.map_or_else(|| "vendor".to_owned(), Clone::clone);
-        Self { metadata, settings, site: json!({}), facet }
+        let device_id = settings.device_id.clone();
+        let (role, others) = (Role::Direct, BTreeMap::new());
+        Self { metadata, settings, site: json!({}), facet, role, device_id, others }
     }
 
     /// The same device when it sends no state (§7.7).
@@ -74,10 +76,8 @@ impl Model {
     /// A world around the device, whose plant knows a value for each point.
     #[must_use]
     pub fn setup(&self) -> Setup {
-        let points = members(&self.metadata, "/pointset/points");
-        let values = points.map(|(name, point)| (name.clone(), value_of(point))).collect();
         let mut setup = Setup::new(self.settings.clone());
-        setup.plant.values = values;
+        self.fill_plant(&mut setup);
         setup.plant.around =
             self.settings.scans.iter().map(|family| (family.clone(), self.around(family))).collect();
         setup
@@ -110,22 +110,34 @@ impl Model {
     /// The config that a registrar makes from the metadata (§8.5).
     #[must_use]
     pub fn config(&self) -> Value {
+        Self::config_of(&self.metadata)
+    }
+
+    /// The config that a registrar makes from some metadata.
+    #[must_use]
+    pub fn config_of(metadata: &Value) -> Value {
         let mut config = json!({
-            "timestamp": self.metadata["timestamp"],
+            "timestamp": metadata["timestamp"],
             "version": "1.5.7",
             "system": { "min_loglevel": 300, "metrics_rate_sec": 10, "operation": {} }
         });
         let named = |pointer, keep: fn(&Value) -> Value| -> Value {
-            members(&self.metadata, pointer).map(|(name, member)| (name.clone(), keep(member))).collect()
+            members(metadata, pointer).map(|(name, member)| (name.clone(), keep(member))).collect()
         };
-        if self.metadata.get("localnet").is_some() {
+        if metadata.get("localnet").is_some() {
             config["localnet"]["families"] = named("/localnet/families", |_| json!({}));
         }
-        if self.metadata.get("discovery").is_some() {
+        if metadata.get("discovery").is_some() {
             config["discovery"]["families"] = named("/discovery/families", Value::clone);
         }
-        if let Some(pointset) = self.metadata.get("pointset") {
-            config["pointset"]["points"] = named("/pointset/points", configured);
+        if let Some(gateway) = behind::configured(metadata) {
+            config["gateway"] = gateway;
+        }
+        if let Some(pointset) = metadata.get("pointset") {
+            config["pointset"] = json!({});
+            if pointset["exclude_points_from_config"] != true {
+                config["pointset"]["points"] = named("/pointset/points", configured);
+            }
             for rate in ["sample_rate_sec", "sample_limit_sec"] {
                 if let Some(seconds) = pointset.get(rate) {
                     config["pointset"][rate] = seconds.clone();
@@ -168,7 +180,8 @@ fn air_handler() -> Value {
             "targets": {
                 "applied": { "target_point": "duct_pressure_setpoint", "target_value": 60 },
                 "failure": { "target_point": "filter_alarm", "target_value": false },
-                "invalid": { "target_point": "filter_pressure", "target_value": 15 }
+                "invalid": { "target_point": "filter_pressure", "target_value": 15 },
+                "tweaked_ref": { "target_point": "supply_temperature" }
             },
             "blob_update_targets": blob_targets()
         }
@@ -263,6 +276,35 @@ fn configured(point: &Value) -> Value {
         config["set_value"] = baseline.clone();
     }
     config
+}
+
+/// The points of some metadata.
+fn points(metadata: &Value) -> BTreeMap<String, PointModel> {
+    members(metadata, "/pointset/points").map(|(name, point)| (name.clone(), point_of(point))).collect()
+}
+
+/// The addresses of some metadata, by family.
+fn addresses(metadata: &Value) -> BTreeMap<String, String> {
+    let addresses = members(metadata, "/localnet/families");
+    addresses
+        .filter_map(|(family, address)| Some((family.clone(), address["addr"].as_str()?.to_owned())))
+        .collect()
+}
+
+/// What the points of some metadata show.
+fn values(metadata: &Value) -> BTreeMap<String, udmi_proto::Value> {
+    members(metadata, "/pointset/points").map(|(name, point)| (name.clone(), value_of(point))).collect()
+}
+
+/// The features of some metadata, with their stages.
+fn features(metadata: &Value) -> BTreeMap<String, Stage> {
+    let features = members(metadata, "/features");
+    features
+        .map(|(name, feature)| {
+            let stage = feature["stage"].as_str().map_or(Stage::Stable, Stage::from_text);
+            (name.clone(), stage)
+        })
+        .collect()
 }
 
 fn identity(metadata: &Value) -> Identity {

@@ -1,6 +1,8 @@
 //! Every sequence of the conformance suite that this device must pass, against the simulated world; and the
 //! proof that the interpreter can fail: devices with a fault are caught by the sequence meant for it.
 
+#[path = "conformance/behind.rs"]
+mod behind;
 #[path = "conformance/faults.rs"]
 mod faults;
 #[path = "conformance/models.rs"]
@@ -10,16 +12,27 @@ use udmi_tests::conformance::{Outcome, Scenario, Verdict, run, run_with, setup};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Cut, Setup, Weather};
 
-/// The sequences of Config, System, Localnet, Pointset, Writeback, Blobset, Restart and Discovery (§9.4).
-const SEQUENCES: usize = 49;
+/// The sequences of Config, System, Localnet, Pointset, Writeback, Blobset, Restart, Discovery, Gateway and Proxied
+/// (§9.4).
+const SEQUENCES: usize = 54;
 
+/// The device in each of the three places, with how many of the sequences are for it.
+fn places() -> [(Model, usize); 3] {
+    let model = Model::air_handler;
+    // Three are for proxied devices, two for gateways; seventeen only for what connects, and six for what scans.
+    [(model(), 49), (model().as_gateway(), 51), (model().as_proxied(), 29)]
+}
+
+/// Outcomes of the sequences that are for devices in that place, and of which the metadata have what they need.
 fn in_all(model: &Model, alter: impl Fn(&mut Setup)) -> Vec<(String, Outcome)> {
     let outcome = |name: &String| {
+        let scenario = Scenario::load(name, model);
         let mut setup = setup(model);
         alter(&mut setup);
-        run_with(&Scenario::load(name, model), model, setup, |_| {})
+        let applies = scenario.is_for(model.role) && scenario.lacks(model).is_none();
+        applies.then(|| run_with(&scenario, model, setup, |_| {}))
     };
-    Scenario::names().into_iter().map(|name| (name.clone(), outcome(&name))).collect()
+    Scenario::names().into_iter().filter_map(|name| Some((name.clone(), outcome(&name)?))).collect()
 }
 
 fn assert_all_pass(outcomes: &[(String, Outcome)]) {
@@ -29,10 +42,13 @@ fn assert_all_pass(outcomes: &[(String, Outcome)]) {
 }
 
 #[test]
-fn an_air_handler_passes_every_sequence_and_breaks_no_schema() {
-    let outcomes = in_all(&Model::air_handler(), |_| {});
-    assert_eq!(outcomes.len(), SEQUENCES);
-    assert_all_pass(&outcomes);
+fn an_air_handler_passes_every_sequence_and_breaks_no_schema_in_each_place() {
+    assert_eq!(Scenario::names().len(), SEQUENCES);
+    for (model, sequences) in places() {
+        let outcomes = in_all(&model, |_| {});
+        assert_eq!(outcomes.len(), sequences, "{:?}", model.role);
+        assert_all_pass(&outcomes);
+    }
 }
 
 #[test]
@@ -55,28 +71,37 @@ fn it_passes_over_a_slow_and_crumbling_network() {
         bytes_per_second: Some(20_000),
         ..Weather::default()
     };
-    assert_all_pass(&in_all(&Model::air_handler(), |setup| setup.weather = weather.clone()));
+    for (model, _) in places() {
+        assert_all_pass(&in_all(&model, |setup| setup.weather = weather.clone()));
+    }
 }
 
 #[test]
 fn it_passes_wherever_in_a_second_it_starts() {
     for fraction in [1, 250, 499, 940, 999] {
-        assert_all_pass(&in_all(&Model::air_handler(), |setup| setup.utc.0 += fraction));
+        for (model, _) in places() {
+            assert_all_pass(&in_all(&model, |setup| setup.utc.0 += fraction));
+        }
     }
 }
 
 #[test]
 fn it_passes_with_a_plant_that_takes_ten_seconds_to_write() {
-    let mut model = Model::air_handler();
-    model.settings.options.metrics_hook = true;
-    assert_all_pass(&in_all(&model, |setup| setup.plant.writes = Answer::Ok(10_000)));
+    for (mut model, _) in places() {
+        model.settings.options.metrics_hook = true;
+        assert_all_pass(&in_all(&model, |setup| {
+            setup.plant.writes = Answer::Ok(10_000);
+            setup.plant.proxied.values_mut().for_each(|device| device.writes = Answer::Ok(10_000));
+        }));
+    }
 }
 
 #[test]
 fn it_passes_when_updating_is_held_for_three_seconds() {
-    let mut model = Model::air_handler();
-    model.settings.options.minimum_updating_ms = 3000;
-    assert_all_pass(&in_all(&model, |_| {}));
+    for (mut model, _) in places() {
+        model.settings.options.minimum_updating_ms = 3000;
+        assert_all_pass(&in_all(&model, |_| {}));
+    }
 }
 
 #[test]

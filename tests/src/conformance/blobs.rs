@@ -6,31 +6,46 @@ use super::scenario::Place;
 use super::tester::Tester;
 use super::{Progress, fail, shown};
 use crate::data_url;
+use crate::model::{Model, Role};
 use crate::world::{Registry, merge};
 
-/// The registry of §8.4, the other one, and one that nobody knows.
-const MAIN: &str = "/r/REG/d/AHU-1";
-const ALTERNATE: &str = "/r/ALT/d/AHU-1";
-const BOGUS: &str = "/r/BOGUS_REGISTRY/d/AHU-1";
 const PASSWORD: &str = "c0ffee42";
 const ENDPOINT: &str = "_iot_endpoint_config";
 /// Milliseconds from the copy of a config to the first look at the other registry (§5.3).
 const MIRROR_MS: u64 = 1000;
 
-pub(super) fn registries() -> Vec<Registry> {
-    let known = [MAIN, ALTERNATE]
-        .map(|prefix| Registry { prefix: prefix.to_owned(), password: Some(PASSWORD.to_owned()) });
-    let bogus = Registry { prefix: BOGUS.to_owned(), password: None };
-    known.into_iter().chain([bogus]).collect()
+/// What the topics of a device begin with in each registry.
+#[derive(Debug)]
+pub(super) struct Prefixes {
+    main: String,
+    alternate: String,
+    bogus: String,
+}
+
+impl Prefixes {
+    pub(super) fn of(model: &Model) -> Self {
+        let within = |registry: &str| format!("/r/{registry}/d/{}", model.device_id);
+        Self { main: model.prefix(), alternate: within("ALT"), bogus: within("BOGUS_REGISTRY") }
+    }
+}
+
+/// The registry the device is in, the other one, and one that nobody knows.
+pub(super) fn registries(model: &Model) -> Vec<Registry> {
+    if model.role == Role::Proxied {
+        return Vec::new();
+    }
+    let Prefixes { main, alternate, bogus } = Prefixes::of(model);
+    let known = [main, alternate].map(|prefix| Registry { prefix, password: Some(PASSWORD.to_owned()) });
+    known.into_iter().chain([Registry { prefix: bogus, password: None }]).collect()
 }
 
 /// The endpoint document as the tool makes it for the local broker (§5.3).
-fn document(to: Place, host: &str, port: u16) -> String {
+fn document(prefixes: &Prefixes, to: Place, host: &str, port: u16) -> String {
     let (host, registry) = match to {
-        Place::Main => (host, MAIN),
-        Place::Alternate => (host, ALTERNATE),
-        Place::BogusRegistry => (host, BOGUS),
-        Place::BogusHost => ("twiddily.fiddily.fog", MAIN),
+        Place::Main => (host, &prefixes.main),
+        Place::Alternate => (host, &prefixes.alternate),
+        Place::BogusRegistry => (host, &prefixes.bogus),
+        Place::BogusHost => ("twiddily.fiddily.fog", &prefixes.main),
     };
     json!({
         "protocol": "mqtt", "hostname": host, "port": port, "transport": "tcp",
@@ -43,19 +58,21 @@ fn document(to: Place, host: &str, port: u16) -> String {
 impl Tester {
     fn endpoint_blob(&self, to: Place, bad_hash: bool) -> Value {
         let endpoint = self.world.endpoint();
-        let document = document(to, &endpoint.host, endpoint.port);
+        let document = document(&self.prefixes, to, &endpoint.host, endpoint.port);
         let hash = if bad_hash { "0".repeat(64) } else { data_url::sha256(document.as_bytes()) };
         let url = data_url::encode(document.as_bytes());
         json!({ "phase": "final", "url": url, "sha256": hash, "generation": self.world.timestamp() })
     }
 
-    fn other(&self) -> &'static str {
-        if self.world.cloud.registry() == MAIN { ALTERNATE } else { MAIN }
+    /// What the topics of the device begin with in the registry that is not in use.
+    pub(super) fn other(&self) -> &str {
+        let Prefixes { main, alternate, .. } = &self.prefixes;
+        if self.world.cloud.prefix() == main { alternate } else { main }
     }
 
     /// §9.3 step 2: a way home for a device that is lost in the other registry.
     pub(super) fn point_home(&mut self) {
-        if !self.world.knows(ALTERNATE) {
+        if !self.world.knows(&self.prefixes.alternate) {
             return;
         }
         let mut config = self.wanted.clone();
@@ -65,8 +82,8 @@ impl Tester {
     }
 
     fn in_other(&mut self, act: impl FnOnce(&mut Self)) {
-        let (own, other) = (self.world.cloud.registry().to_owned(), self.other());
-        self.world.cloud.turn_to(other);
+        let (own, other) = (self.world.cloud.prefix().to_owned(), self.other().to_owned());
+        self.world.cloud.turn_to(&other);
         act(self);
         self.world.cloud.turn_to(&own);
     }
@@ -118,8 +135,8 @@ impl Tester {
 
     /// §5.3: the other registry gets the config only now, after the device's answer.
     pub(super) fn switch(&mut self) -> Progress {
-        let other = self.other();
-        let kind = if other == ALTERNATE { json!("alternate") } else { Value::Null };
+        let other = self.other().to_owned();
+        let kind = if other == self.prefixes.alternate { json!("alternate") } else { Value::Null };
         let testing = json!({ "system": { "testing": { "endpoint_type": kind } } });
         merge(&mut self.wanted, &testing);
         let mut config = self.stored.clone();
@@ -130,7 +147,7 @@ impl Tester {
         self.stored = config;
         self.world.advance(MIRROR_MS);
         self.collect();
-        self.world.cloud.turn_to(other);
+        self.world.cloud.turn_to(&other);
         self.strays = 0;
         Ok(())
     }

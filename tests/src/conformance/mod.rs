@@ -5,6 +5,7 @@ mod blobs;
 mod discovery;
 mod expect;
 mod points;
+mod proxies;
 mod scenario;
 mod steps;
 mod tester;
@@ -60,7 +61,7 @@ pub fn run(scenario: &Scenario, model: &Model) -> Outcome {
 /// The world the conformance suite runs in: a device that runs again after a restart, and two registries.
 #[must_use]
 pub fn setup(model: &Model) -> Setup {
-    Setup { restart_ms: Some(1500), registries: blobs::registries(), ..model.setup() }
+    Setup { restart_ms: Some(1500), registries: blobs::registries(model), ..model.setup() }
 }
 
 /// Runs a scenario in a world of one's own, after `prepare` had its hand on it (to seed a fault).

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::model::Model;
+use crate::model::{Model, Role};
 use crate::upstream::{json_files, read_json};
 
 /// One sequence.
@@ -33,8 +33,37 @@ pub struct Scenario {
     /// Beginnings of paths in the state that may change, besides those that always may.
     #[serde(default)]
     pub may_change: Vec<String>,
+    /// The places of the devices it is for.
+    #[serde(default)]
+    pub only_for: Audience,
     /// What happens.
     pub steps: Vec<Step>,
+}
+
+/// Which devices a sequence is for (§9.4).
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// All.
+    #[default]
+    All,
+    /// Those that connect for themselves, gateways included.
+    Connected,
+    /// Gateways.
+    Gateways,
+    /// Those that a gateway acts for.
+    Proxied,
+}
+
+impl Audience {
+    fn includes(self, role: Role) -> bool {
+        match self {
+            Self::All => true,
+            Self::Connected => role != Role::Proxied,
+            Self::Gateways => role == Role::Gateway,
+            Self::Proxied => role == Role::Proxied,
+        }
+    }
 }
 
 fn informational() -> i64 {
@@ -189,6 +218,14 @@ pub enum Step {
     NothingDiscovered(u64),
     /// Takes the device's start into the config, as the tool does, and sends what differs.
     Follow,
+    /// Each device the gateway acts for gets a config with a rate of ten seconds, and sends a message on this topic
+    /// after it; nobody sends one whom the gateway is not to act for.
+    EachProxied {
+        /// What follows the device's prefix.
+        topic: String,
+        /// Seconds.
+        within_s: u64,
+    },
     /// Seconds in which nothing is done.
     Pause(u64),
     /// Seconds more when the device sends no state.
@@ -283,9 +320,9 @@ impl Scenario {
         paths.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
     }
 
-    /// Reads a scenario for a device. In its texts, `$applied`, `$failure` and `$invalid` stand for the
-    /// target points of the metadata, `$applied_value` and so on for their values, and `$some_point` for one
-    /// of its points, and `$family` for the family that scans look at.
+    /// Reads a scenario for a device. In its texts, `$applied`, `$failure`, `$invalid` and `$tweaked_ref` stand for
+    /// the target points of the metadata, `$applied_value` and so on for their values, `$some_point` for one of its
+    /// points, and `$family` for the family that scans look at.
     ///
     /// # Panics
     /// If there is no such scenario, or it is no scenario.
@@ -297,14 +334,28 @@ impl Scenario {
         serde_json::from_value(text).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// Whether it is for devices in that place.
+    #[must_use]
+    pub fn is_for(&self, role: Role) -> bool {
+        self.only_for.includes(role)
+    }
+
     /// Why the sequence is not for this device, if it is not.
     #[must_use]
     pub fn does_not_apply(&self, model: &Model) -> Option<String> {
+        if !self.is_for(model.role) {
+            return Some(format!("Not for a device that is {:?}", model.role));
+        }
         if model.settings.options.suppress_state && !self.without_state {
             return Some("State testing disabled".into());
         }
-        let missing = self.needs.iter().find(|pointer| model.metadata.pointer(pointer).is_none())?;
-        Some(format!("the metadata have no {missing}"))
+        self.lacks(model).map(|missing| format!("the metadata have no {missing}"))
+    }
+
+    /// What the metadata do not have of what the sequence needs.
+    #[must_use]
+    pub fn lacks(&self, model: &Model) -> Option<&str> {
+        self.needs.iter().map(String::as_str).find(|pointer| model.metadata.pointer(pointer).is_none())
     }
 }
 
@@ -335,7 +386,7 @@ fn stands_for(text: &str, model: &Model) -> Option<Value> {
 
 fn named(text: &str, model: &Model) -> String {
     let mut text = text.replace("$family", &model.facet);
-    for kind in ["applied", "failure", "invalid"] {
+    for kind in ["applied", "failure", "invalid", "tweaked_ref"] {
         let target = model.metadata.pointer(&format!("/testing/targets/{kind}/target_point"));
         if let Some(point) = target.and_then(Value::as_str) {
             text = text.replace(&format!("${kind}"), point);

@@ -70,6 +70,7 @@ impl Tester {
             Step::LastRound => self.last_round(),
             Step::NothingDiscovered(seconds) => self.nothing_discovered(*seconds),
             Step::Follow => self.follow(),
+            Step::EachProxied { topic, within_s } => self.each_proxied(topic, *within_s),
             Step::Pause(seconds) => self.pause(*seconds),
             Step::PauseWithoutState(seconds) => {
                 if self.metadata.pointer("/testing/nostate") == Some(&Value::Bool(true)) {

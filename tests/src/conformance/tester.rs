@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::blobs::Prefixes;
 use super::discovery::{self, Target};
 use super::expect;
 use super::{Halt, Progress, Scenario, fail, shown};
@@ -33,6 +34,12 @@ pub struct Tester {
     pub(super) facet: String,
     /// What there is to find in the facet's family.
     pub(super) around: BTreeMap<String, Target>,
+    /// The device in each registry.
+    pub(super) prefixes: Prefixes,
+    /// The configs of the other devices of its gateway, by what their topics begin with.
+    neighbours: BTreeMap<String, Value>,
+    /// What they have sent.
+    pub(super) foreign: Vec<Received>,
     has_state: bool,
     start: Value,
     /// The config as wanted.
@@ -59,7 +66,10 @@ pub struct Tester {
 }
 
 impl Tester {
-    pub(super) fn new(world: World, model: &Model, scenario: &Scenario) -> Self {
+    pub(super) fn new(mut world: World, model: &Model, scenario: &Scenario) -> Self {
+        world.cloud.turn_to(&model.prefix());
+        let neighbours = model.others.iter();
+        let neighbours = neighbours.map(|(id, metadata)| (model.prefix_of(id), Model::config_of(metadata)));
         let mut start = model.config();
         start["system"]["min_loglevel"] = scenario.level.into();
         start["system"]["testing"]["sequence_name"] = scenario.sequence.clone().into();
@@ -68,6 +78,9 @@ impl Tester {
             metadata: model.metadata.clone(),
             facet: model.facet.clone(),
             around: discovery::targets(model),
+            prefixes: Prefixes::of(model),
+            neighbours: neighbours.collect(),
+            foreign: Vec::new(),
             has_state: !model.settings.options.suppress_state,
             wanted: start.clone(),
             start,
@@ -111,6 +124,9 @@ impl Tester {
     /// A first config with an old timestamp as of a registrar, then the one the sequence begins with.
     fn set_up(&mut self, scenario: &Scenario) -> Progress {
         self.world.cloud.writes_back = true;
+        for (prefix, config) in std::mem::take(&mut self.neighbours) {
+            self.world.turned_to(&prefix, |world| world.publish_config(&config));
+        }
         let mut registered = self.start.clone();
         registered["timestamp"] = self.metadata["timestamp"].clone();
         self.world.publish_config(&registered);
@@ -300,8 +316,9 @@ impl Tester {
     pub(super) fn collect(&mut self) {
         while let Some(received) = self.world.cloud.received.get(self.read).cloned() {
             self.read += 1;
-            if received.registry != self.world.cloud.registry() {
-                self.strays += usize::from(received.topic == "state");
+            if received.prefix != self.world.cloud.prefix() {
+                self.strays += usize::from(received.topic == "state" && received.prefix == self.other());
+                self.foreign.push(received);
                 continue;
             }
             self.validate(&received);

@@ -5,6 +5,7 @@ use device_broker::{Access, Broker, Users};
 use device_link::trace::{Header, Recorder, shown_boot};
 use udmi_proto::{Action, Boot, Device, ExitReason, Key, Stored, Udmi};
 
+use super::cloud::sibling;
 use super::{Happening, Setup, World};
 
 /// The name of the cloud's account.
@@ -24,12 +25,10 @@ pub(super) fn broker(setup: &Setup) -> Broker {
 }
 
 fn users(setup: &Setup) -> Users {
-    let access = access(&setup.settings.topic_prefix, &setup.refused);
+    let access = access(&setup.settings.topic_prefix, setup);
     let users = Users::default().with(CLOUD_USER, "", Access::all());
     let users = setup.registries.iter().fold(users, |users, registry| match &registry.password {
-        Some(password) => {
-            users.with(&registry.prefix, password, self::access(&registry.prefix, &setup.refused))
-        }
+        Some(password) => users.with(&registry.prefix, password, self::access(&registry.prefix, setup)),
         None => users,
     });
     let users = match &setup.settings.credentials {
@@ -42,15 +41,19 @@ fn users(setup: &Setup) -> Users {
     })
 }
 
-fn access(prefix: &str, refused: &[String]) -> Access {
-    let mut access =
-        Access::default().publish(&format!("{prefix}/events/#")).publish(&format!("{prefix}/state"));
-    for filter in ["config", "commands/#", "errors"] {
-        if !refused.iter().any(|refused| refused == filter) {
-            access = access.subscribe(&format!("{prefix}/{filter}"));
-        }
-    }
-    access
+fn access(prefix: &str, setup: &Setup) -> Access {
+    let own = access_of(Access::default(), prefix, &setup.refused);
+    setup.bound.iter().fold(own, |access, id| {
+        let prefix = sibling(prefix, id);
+        access_of(access, &prefix, &setup.refused).publish(&format!("{prefix}/attach"))
+    })
+}
+
+fn access_of(access: Access, prefix: &str, refused: &[String]) -> Access {
+    let access = access.publish(&format!("{prefix}/events/#")).publish(&format!("{prefix}/state"));
+    let allowed = ["config", "commands/#", "errors"].into_iter();
+    let allowed = allowed.filter(|filter| !refused.iter().any(|refused| refused == filter));
+    allowed.fold(access, |access, filter| access.subscribe(&format!("{prefix}/{filter}")))
 }
 
 impl World {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use udmi_proto::{Command, ConnId, Now, Settings};
 
 use super::Registry;
+use super::proxies::Proxies;
 use crate::upstream;
 
 /// UDMI's own event folders, for which there are schemas.
@@ -23,11 +24,11 @@ pub struct Emitted {
     pub run: u32,
     /// On which connection.
     pub conn: ConnId,
-    /// In which registry: what its topics begin with.
-    pub registry: String,
-    /// What follows the device's prefix: `state`, `events/system`, ...
+    /// Of which device in which registry: what its topics begin with.
+    pub prefix: String,
+    /// What follows that: `state`, `events/system`, `attach`, ...
     pub topic: String,
-    /// The message.
+    /// The message; null where it is empty.
     pub payload: Value,
     /// Whether it says that it may have been sent before.
     pub duplicate: bool,
@@ -40,6 +41,8 @@ pub struct Watch {
     registries: BTreeMap<String, String>,
     /// That of the connection there is.
     prefix: String,
+    /// What the device, a gateway, has done on that connection for the devices it acts for.
+    proxies: Option<Proxies>,
     run: u32,
     /// Everything emitted, oldest first.
     pub emitted: Vec<Emitted>,
@@ -64,6 +67,7 @@ impl Watch {
         Self {
             registries: others.chain([own]).collect(),
             prefix: settings.topic_prefix.clone(),
+            proxies: settings.gateway.as_ref().map(|_| Proxies::default()),
             run: 0,
             emitted: Vec::new(),
             configs_delivered: 0,
@@ -82,7 +86,12 @@ impl Watch {
         self.emitted.iter().filter(move |emitted| emitted.topic == topic && !emitted.duplicate)
     }
 
-    /// The states of all runs, without repetitions.
+    /// Messages of one device on one topic, without repetitions.
+    pub fn of<'a>(&'a self, prefix: &'a str, topic: &'a str) -> impl Iterator<Item = &'a Emitted> + 'a {
+        self.on(topic).filter(move |emitted| emitted.prefix == prefix)
+    }
+
+    /// The states of all runs and devices, without repetitions.
     pub fn states(&self) -> impl Iterator<Item = &Emitted> {
         self.on("state")
     }
@@ -107,11 +116,22 @@ impl Watch {
     fn forget_connection(&mut self) {
         self.unacknowledged.clear();
         self.owed.clear();
+        if let Some(proxies) = &mut self.proxies {
+            *proxies = Proxies::default();
+        }
+    }
+
+    /// Whether the gateway acts for this device on the connection there is.
+    #[must_use]
+    pub fn is_attached(&self, prefix: &str) -> bool {
+        self.proxies.as_ref().is_some_and(|proxies| proxies.is_attached(prefix))
     }
 
     pub(super) fn saw_command(&mut self, command: &Command) {
-        if let Command::SetBlock { name, .. } = command {
-            self.own_blocks.insert(name.clone());
+        match command {
+            Command::SetBlock { name, .. } => drop(self.own_blocks.insert(name.clone())),
+            Command::Proxied { command, .. } => self.saw_command(command),
+            _ => {}
         }
     }
 
@@ -141,11 +161,22 @@ impl Watch {
                 let known = self.registries.get(&connect.client_id);
                 self.prefix = known.expect("a client identifier of a registry").clone();
             }
-            Packet::Subscribe { filters, .. } => {
+            Packet::Subscribe { id, filters } => {
                 for (filter, _) in filters {
-                    let rest = filter.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(&filter);
+                    let (prefix, rest) = self.split(&filter);
                     let allowed = ["config", "commands/#", "errors"].contains(&rest);
                     assert!(allowed, "subscription to {filter} is not on the access list");
+                    if let Some(proxies) = self.proxies.as_mut().filter(|_| prefix != self.prefix) {
+                        proxies.subscribes(prefix, rest, id);
+                    }
+                }
+            }
+            Packet::Unsubscribe { filters, .. } => {
+                for filter in filters {
+                    let (prefix, rest) = self.split(&filter);
+                    if let Some(proxies) = &mut self.proxies {
+                        proxies.unsubscribes(prefix, rest);
+                    }
                 }
             }
             Packet::Publish(publish) => self.publish(now, conn, publish),
@@ -157,7 +188,6 @@ impl Watch {
             Packet::PubRec(_)
             | Packet::PubRel(_)
             | Packet::PubComp(_)
-            | Packet::Unsubscribe { .. }
             | Packet::PingReq
             | Packet::Disconnect => {}
             Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck(_) | Packet::PingResp => {
@@ -168,8 +198,10 @@ impl Watch {
 
     fn publish(&mut self, now: Now, conn: ConnId, publish: Publish) {
         let Publish { topic, payload, qos, retain, dup, id } = publish;
-        let rest = topic.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(&topic);
-        let allowed = rest == "state" || rest.starts_with("events/");
+        let (prefix, rest) = self.split(&topic);
+        let is_proxied = prefix != self.prefix;
+        let is_attachment = is_proxied && rest == "attach";
+        let allowed = rest == "state" || rest.starts_with("events/") || is_attachment;
         assert!(allowed, "publish on {topic} is not on the access list");
         assert!(
             !retain && qos == Qos::AtLeastOnce,
@@ -179,12 +211,33 @@ impl Watch {
             self.unacknowledged.insert(id);
             self.most_unacknowledged = self.most_unacknowledged.max(self.unacknowledged.len());
         }
-        let payload: Value = serde_json::from_slice(&payload).expect("the device sends JSON");
-        if !dup {
+        if let Some(proxies) = self.proxies.as_mut().filter(|_| is_proxied) {
+            proxies.publishes(prefix, rest, id);
+        }
+        let payload: Value = if is_attachment {
+            assert!(
+                payload.is_empty() && !dup,
+                "{topic}: an attachment is empty, and new on each connection"
+            );
+            Value::Null
+        } else {
+            serde_json::from_slice(&payload).expect("the device sends JSON")
+        };
+        if !dup && !is_attachment {
             self.validate(rest, &payload);
         }
-        let (at, run, registry, topic) = (now.at.0, self.run, self.prefix.clone(), rest.to_owned());
-        self.emitted.push(Emitted { at, run, conn, registry, topic, payload, duplicate: dup });
+        let (at, run, prefix, topic) = (now.at.0, self.run, prefix.to_owned(), rest.to_owned());
+        self.emitted.push(Emitted { at, run, conn, prefix, topic, payload, duplicate: dup });
+    }
+
+    /// The prefix of a topic's device, which may be another one only for a gateway, and what follows it.
+    fn split<'a>(&self, topic: &'a str) -> (&'a str, &'a str) {
+        let registry = self.prefix.rsplit_once('/').map_or(0, |(registry, _)| registry.len());
+        let is_of = |prefix: &str| prefix == self.prefix || self.proxies.is_some();
+        let is_in = topic.get(..registry) == self.prefix.get(..registry);
+        let end = topic.get(registry + 1..).and_then(|rest| rest.find('/')).map(|end| registry + 1 + end);
+        let parts = end.filter(|_| is_in).map(|end| (&topic[..end], &topic[end + 1..]));
+        parts.filter(|(prefix, _)| is_of(prefix)).unwrap_or(("", topic))
     }
 
     fn validate(&self, topic: &str, payload: &Value) {
@@ -220,14 +273,27 @@ impl Watch {
         let Some((_, buffer)) = &mut self.down else { return };
         buffer.extend_from_slice(bytes);
         while let Ok(Some(packet)) = wire::decode(buffer, wire::MAX_REMAINING) {
+            if let (Packet::Publish(Publish { topic, .. }), Some(proxies)) = (&packet, &mut self.proxies) {
+                proxies.receives(topic);
+            }
             match packet {
                 Packet::Publish(Publish { topic, id: Some(id), dup: false, .. })
-                    if topic.strip_prefix(&self.prefix) == Some("/config") =>
+                    if topic.ends_with("/config") =>
                 {
                     self.configs_delivered += 1;
                     self.owed.insert(id);
                 }
-                Packet::PubAck(id) => drop(self.unacknowledged.remove(&id)),
+                Packet::PubAck(id) => {
+                    self.unacknowledged.remove(&id);
+                    if let Some(proxies) = &mut self.proxies {
+                        proxies.announced(id);
+                    }
+                }
+                Packet::SubAck { id, codes } => {
+                    if let Some(proxies) = &mut self.proxies {
+                        proxies.subscribed(id, codes.iter().all(Option::is_some));
+                    }
+                }
                 _ => {}
             }
         }

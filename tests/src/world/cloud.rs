@@ -1,7 +1,7 @@
 //! The cloud's hand: a client of the broker that may do everything. It publishes configs and commands, receives
 //! what the device publishes, and writes the device's start back into the config as UDMIS does (§7.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
@@ -24,9 +24,9 @@ const WRITE_BACK_MS: u64 = 100;
 pub struct Received {
     /// Milliseconds on the monotonic clock.
     pub at: u64,
-    /// In which registry: what its topics begin with.
-    pub registry: String,
-    /// What follows the device's prefix.
+    /// Of which device in which registry: what its topics begin with.
+    pub prefix: String,
+    /// What follows that.
     pub topic: String,
     /// The message.
     pub payload: Value,
@@ -44,11 +44,14 @@ impl fmt::Debug for Alter {
 /// The cloud.
 #[derive(Debug)]
 pub struct Cloud {
-    /// The registry that is published to.
+    /// The device that is published to, in its registry.
     prefix: String,
-    registries: Vec<String>,
+    /// All devices in all registries.
+    prefixes: Vec<String>,
     /// The configs of the others.
     others: BTreeMap<String, Value>,
+    /// Ids of devices whose attachment is answered with an error (§1.10).
+    pub refuses_to_attach: BTreeSet<String>,
     buffer: BytesMut,
     next_id: PacketId,
     /// What has arrived, oldest first.
@@ -61,13 +64,16 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    pub(super) fn new(prefix: &str, registries: &[Registry]) -> Self {
+    pub(super) fn new(prefix: &str, registries: &[Registry], bound: &[String]) -> Self {
         let others =
             registries.iter().map(|registry| registry.prefix.as_str()).filter(|other| *other != prefix);
+        let own: Vec<_> = std::iter::once(prefix).chain(others).map(str::to_owned).collect();
+        let proxied = own.iter().flat_map(|own| bound.iter().map(|id| sibling(own, id)));
         Self {
             prefix: prefix.to_owned(),
-            registries: std::iter::once(prefix).chain(others).map(str::to_owned).collect(),
+            prefixes: proxied.chain(own.iter().cloned()).collect(),
             others: BTreeMap::new(),
+            refuses_to_attach: BTreeSet::new(),
             buffer: BytesMut::new(),
             next_id: PacketId::FIRST,
             received: Vec::new(),
@@ -82,27 +88,29 @@ impl Cloud {
         self.alter = Some(Alter(Box::new(alter)));
     }
 
-    /// Messages on one topic.
+    /// Messages on one topic, of the device in the registry that is published to.
     pub fn on<'a>(&'a self, topic: &'a str) -> impl DoubleEndedIterator<Item = &'a Received> + 'a {
-        self.received.iter().filter(move |message| message.topic == topic)
+        self.received.iter().filter(move |message| message.topic == topic && message.prefix == self.prefix)
     }
 
-    /// The registry that is published to: what its topics begin with.
+    /// The device in the registry that is published to: what its topics begin with.
     #[must_use]
-    pub fn registry(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// From now on publishes to this registry, which has a config of its own.
-    pub fn turn_to(&mut self, registry: &str) {
+    /// From now on publishes to this device or registry, which has a config of its own.
+    pub fn turn_to(&mut self, prefix: &str) {
         let own = std::mem::take(&mut self.config);
-        let left = std::mem::replace(&mut self.prefix, registry.to_owned());
+        let left = std::mem::replace(&mut self.prefix, prefix.to_owned());
         self.others.insert(left, own);
-        self.config = self.others.remove(registry).unwrap_or_default();
+        self.config = self.others.remove(prefix).unwrap_or_default();
     }
 
-    fn config_of(&self, registry: &str) -> Option<&Value> {
-        if registry == self.prefix { Some(&self.config) } else { self.others.get(registry) }
+    /// The config last published to a device.
+    #[must_use]
+    pub fn config_of(&self, prefix: &str) -> Option<&Value> {
+        if prefix == self.prefix { Some(&self.config) } else { self.others.get(prefix) }
     }
 
     /// The state that arrived last.
@@ -148,8 +156,8 @@ impl World {
             password: Some(Bytes::new()),
         };
         self.cloud_sends(&Packet::Connect(connect));
-        let filters = self.cloud.registries.iter().flat_map(|prefix| {
-            ["state", "events/#"].map(|topic| (format!("{prefix}/{topic}"), Qos::AtLeastOnce))
+        let filters = self.cloud.prefixes.iter().flat_map(|prefix| {
+            ["state", "events/#", "attach"].map(|topic| (format!("{prefix}/{topic}"), Qos::AtLeastOnce))
         });
         let subscribe = Packet::Subscribe { id: PacketId::FIRST, filters: filters.collect() };
         self.cloud_sends(&subscribe);
@@ -203,13 +211,17 @@ impl World {
             if let Some(id) = id {
                 self.cloud_sends(&Packet::PubAck(id));
             }
-            let mut places = self.cloud.registries.iter().filter_map(|prefix| {
+            let mut places = self.cloud.prefixes.iter().filter_map(|prefix| {
                 let rest = topic.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
                 Some((prefix.clone(), rest.to_owned()))
             });
-            let Some((registry, topic)) = places.next() else { continue };
+            let Some((prefix, topic)) = places.next() else { continue };
+            if topic == "attach" {
+                self.answer_attachment(&prefix);
+                continue;
+            }
             let payload = serde_json::from_slice(&payload).unwrap_or(Value::Null);
-            let received = Received { at: self.at, registry, topic, payload };
+            let received = Received { at: self.at, prefix, topic, payload };
             let arrived = match &mut self.cloud.alter {
                 Some(Alter(alter)) => alter(received),
                 None => vec![received],
@@ -227,26 +239,68 @@ impl World {
             return;
         }
         let start = received.payload.pointer("/system/operation/last_start").and_then(Value::as_str);
-        let config = self.cloud.config_of(&received.registry);
+        let config = self.cloud.config_of(&received.prefix);
         let operation = config.and_then(|config| config.pointer("/system/operation"));
         let (Some(start), Some(operation)) = (start, operation) else { return };
         if operation.get("last_start").and_then(Value::as_str).is_none_or(|known| known < start) {
-            let (registry, last_start) = (received.registry.clone(), start.to_owned());
-            self.schedule(WRITE_BACK_MS, Happening::WriteBack { registry, last_start });
+            let (prefix, last_start) = (received.prefix.clone(), start.to_owned());
+            self.schedule(WRITE_BACK_MS, Happening::WriteBack { prefix, last_start });
         }
     }
 
     /// Same content, same timestamp, newer start.
-    pub(super) fn write_back(&mut self, registry: &str, last_start: &str) {
-        let used = self.cloud.prefix.clone();
-        self.cloud.turn_to(registry);
-        let mut config = self.cloud.config.clone();
-        merge(&mut config, &json!({ "system": { "operation": { "last_start": last_start } } }));
-        if config != self.cloud.config {
-            self.publish_config(&config);
-        }
-        self.cloud.turn_to(&used);
+    pub(super) fn write_back(&mut self, prefix: &str, last_start: &str) {
+        self.turned_to(prefix, |world| {
+            let mut config = world.cloud.config.clone();
+            merge(&mut config, &json!({ "system": { "operation": { "last_start": last_start } } }));
+            if config != world.cloud.config {
+                world.publish_config(&config);
+            }
+        });
     }
+
+    /// Does something while the cloud publishes to another device or registry.
+    pub fn turned_to<R>(&mut self, prefix: &str, act: impl FnOnce(&mut Self) -> R) -> R {
+        let used = self.cloud.prefix.clone();
+        self.cloud.turn_to(prefix);
+        let result = act(self);
+        self.cloud.turn_to(&used);
+        result
+    }
+
+    /// Does something while the cloud publishes to a device behind the gateway, in the gateway's first registry.
+    pub fn for_proxied<R>(&mut self, id: &str, act: impl FnOnce(&mut Self) -> R) -> R {
+        let prefix = self.prefix_of(id);
+        self.turned_to(&prefix, act)
+    }
+
+    /// What the topics of a device behind the gateway begin with, in the gateway's first registry.
+    #[must_use]
+    pub fn prefix_of(&self, id: &str) -> String {
+        sibling(&self.setup.settings.topic_prefix, id)
+    }
+
+    /// The broker of a cloud that knows of attachments tells of one that fails on the gateway's errors.
+    fn answer_attachment(&mut self, prefix: &str) {
+        let id = prefix.rsplit('/').next().unwrap_or_default().to_owned();
+        if !self.cloud.refuses_to_attach.contains(&id) {
+            return;
+        }
+        let info =
+            json!({ "message_type": "ATTACH", "topic": format!("/devices/{id}/attach"), "packet_id": "7" });
+        let error = json!({
+            "error_type": "GATEWAY_ATTACHMENT_ERROR", "description": "no association", "device_id": id,
+            "mqtt_message_info": info
+        });
+        let gateway = sibling(prefix, &self.setup.settings.device_id);
+        self.turned_to(&gateway, |world| world.publish("errors", error.to_string(), false));
+    }
+}
+
+/// What the topics of another device in the same registry begin with (§1.4).
+pub(super) fn sibling(prefix: &str, id: &str) -> String {
+    let registry = prefix.rsplit_once('/').map_or("", |(registry, _)| registry);
+    format!("{registry}/{id}")
 }
 
 /// A moment as a timestamp of whole seconds.

@@ -10,6 +10,7 @@ mod check;
 mod cloud;
 mod network;
 mod plant;
+mod proxies;
 mod script;
 mod setup;
 mod staging;
@@ -29,7 +30,7 @@ use udmi_proto::{
 pub use check::{Emitted, Watch};
 pub use cloud::{Cloud, Received, merge};
 pub use network::{Cut, Opens, Weather};
-pub use plant::{Answer, Asked, Installed, Neighbour, Plant};
+pub use plant::{Answer, Asked, Fieldbus, Installed, Neighbour, Plant};
 pub use setup::{Registry, Setup};
 pub use staging::{Source, Staging};
 
@@ -57,7 +58,7 @@ enum Happening {
     /// The device starts (again).
     Boot,
     /// The cloud puts a newer start into the config (§7.3).
-    WriteBack { registry: String, last_start: String },
+    WriteBack { prefix: String, last_start: String },
     /// A fetch goes on.
     Fetch { run: u32, id: FetchId },
 }
@@ -111,7 +112,7 @@ impl World {
             network: Network::new(setup.weather.clone(), setup.seed, &setup.settings.endpoint.host),
             plant: setup.plant.clone(),
             staging: Staging::default(),
-            cloud: Cloud::new(&setup.settings.topic_prefix, &setup.registries),
+            cloud: Cloud::new(&setup.settings.topic_prefix, &setup.registries, &setup.bound),
             watch: Watch::new(&setup.settings, &setup.registries),
             store: BTreeMap::new(),
             store_fails: false,
@@ -339,7 +340,7 @@ impl World {
                 }
             }
             Happening::Boot => self.boot(),
-            Happening::WriteBack { registry, last_start } => self.write_back(&registry, &last_start),
+            Happening::WriteBack { prefix, last_start } => self.write_back(&prefix, &last_start),
             Happening::Fetch { run, id } => {
                 if run == self.run {
                     self.go_on_fetching(id);

@@ -18,6 +18,8 @@ pub enum Answer {
     Never,
     /// It is done after so many milliseconds, and once more as long after.
     Twice(u64),
+    /// In turn it fails and is done, after so many milliseconds.
+    Flaps(u64),
     /// Whoever steers the world answers.
     ByHand,
 }
@@ -55,6 +57,24 @@ pub enum Installed {
     },
 }
 
+/// A device behind a gateway.
+#[derive(Clone, Debug)]
+pub struct Fieldbus {
+    /// How reads are answered.
+    pub reads: Answer,
+    /// How writes are answered.
+    pub writes: Answer,
+    /// Values by point, as [`Plant::values`].
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Default for Fieldbus {
+    /// Answers everything at once, and has no points.
+    fn default() -> Self {
+        Self { reads: Answer::Ok(0), writes: Answer::Ok(0), values: BTreeMap::new() }
+    }
+}
+
 /// The plant.
 #[derive(Clone, Debug)]
 pub struct Plant {
@@ -76,6 +96,10 @@ pub struct Plant {
     pub others: Answer,
     /// Values by point: pushed at every start, and told when read.
     pub values: BTreeMap<String, Value>,
+    /// The devices behind the gateway, by id. Of others nothing is known, and all goes well.
+    pub proxied: BTreeMap<String, Fieldbus>,
+    /// How often each device was asked what is answered in turn; the plant's own has no id.
+    flaps: BTreeMap<String, u64>,
     waiting: Vec<Asked>,
     asked: Vec<Hook>,
 }
@@ -93,6 +117,8 @@ impl Default for Plant {
             around: BTreeMap::new(),
             others: Answer::Ok(0),
             values: BTreeMap::new(),
+            proxied: BTreeMap::new(),
+            flaps: BTreeMap::new(),
             waiting: Vec::new(),
             asked: Vec::new(),
         }
@@ -120,9 +146,13 @@ impl Plant {
     /// The answer of a plant in order.
     #[must_use]
     pub fn done(&self, hook: &Hook) -> Outcome {
+        self.done_with(&self.values, hook)
+    }
+
+    fn done_with(&self, values: &BTreeMap<String, Value>, hook: &Hook) -> Outcome {
         match hook {
             Hook::ReadPoints { wanted } => {
-                let reading = |point: &String| match self.values.get(point) {
+                let reading = |point: &String| match values.get(point) {
                     Some(value) => Reading::Value(value.clone()),
                     None => Reading::Failed("no sensor".into()),
                 };
@@ -141,7 +171,10 @@ impl Plant {
             | Hook::ActivateBlob { .. }
             | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
-            Hook::Proxied { hook, .. } => self.done(hook),
+            Hook::Proxied { device, hook, .. } => {
+                let none = BTreeMap::new();
+                self.done_with(self.proxied.get(device).map_or(&none, |device| &device.values), hook)
+            }
             Hook::CheckActivation { version, .. } => {
                 let is_activated =
                     self.installed.last() == Some(&Installed::Activated { version: version.clone() });
@@ -167,11 +200,14 @@ impl Plant {
     }
 
     pub(super) fn first_values(&self) -> Vec<Command> {
-        if self.values.is_empty() {
-            Vec::new()
-        } else {
-            vec![Command::SetPoints { values: self.values.clone() }]
-        }
+        let set = |values: &BTreeMap<String, Value>| Command::SetPoints { values: values.clone() };
+        let own = (!self.values.is_empty()).then(|| set(&self.values));
+        let proxied = self.proxied.iter().filter(|(_, device)| !device.values.is_empty());
+        let proxied = proxied.map(|(id, device)| Command::Proxied {
+            device: id.clone(),
+            command: Box::new(set(&device.values)),
+        });
+        own.into_iter().chain(proxied).collect()
     }
 
     /// The answers to a hook, each with its delay in milliseconds.
@@ -187,15 +223,17 @@ impl Plant {
             }
             _ => {}
         }
-        let inner = match &hook {
-            Hook::Proxied { hook, .. } => hook,
-            hook => hook,
+        let (inner, device) = match &hook {
+            Hook::Proxied { device, hook, .. } => (&**hook, device.clone()),
+            hook => (hook, String::new()),
         };
+        let fieldbus = self.proxied.get(&device);
         let answer = match inner {
             Hook::WritePoint { point, .. } | Hook::ReleasePoint { point, .. } => {
-                self.writes_to.get(point).unwrap_or(&self.writes)
+                let all = fieldbus.map_or(&self.writes, |device| &device.writes);
+                self.writes_to.get(point).unwrap_or(all)
             }
-            Hook::ReadPoints { .. } => &self.reads,
+            Hook::ReadPoints { .. } => fieldbus.map_or(&self.reads, |device| &device.reads),
             Hook::Metrics
             | Hook::Lifecycle { .. }
             | Hook::Command { .. }
@@ -214,6 +252,12 @@ impl Plant {
             Answer::Failed(after) => vec![(after, Outcome::Failed { message: "the bus is silent".into() })],
             Answer::Invalid(after) => vec![(after, Outcome::Invalid { message: "out of reach".into() })],
             Answer::Never => Vec::new(),
+            Answer::Flaps(after) => {
+                let failed = Outcome::Failed { message: "the bus is silent".into() };
+                let flaps = self.flaps.entry(device).or_default();
+                *flaps += 1;
+                vec![(after, if flaps.is_multiple_of(2) { done } else { failed })]
+            }
             Answer::Twice(after) => vec![(after, done.clone()), (after * 2, done)],
             Answer::ByHand => {
                 self.waiting.push(Asked { id, hook });

@@ -31,6 +31,9 @@ pub struct Setup {
     pub refused: Vec<String>,
     /// Further accounts of the device, beside the one of its settings.
     pub accounts: Vec<Credentials>,
+    /// Ids of the devices that the cloud has bound to this one, a gateway, in each registry: the broker lets it act
+    /// for them and no others (§1.5).
+    pub bound: Vec<String>,
     /// Whether each call is recorded as a trace.
     pub records: bool,
     /// The width of the transcript, if one is kept.
@@ -54,6 +57,7 @@ impl Setup {
             signature: None,
             refused: Vec::new(),
             accounts: Vec::new(),
+            bound: Vec::new(),
             records: false,
             transcript: None,
         }

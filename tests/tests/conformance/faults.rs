@@ -319,8 +319,8 @@ fn a_heartbeat_of_states_is_caught() {
     let heartbeat = |received: Received| match received.topic.as_str() {
         "events/system" => {
             let state = json!({ "timestamp": received.payload["timestamp"], "system": {} });
-            let registry = received.registry.clone();
-            let beat = Received { at: received.at, registry, topic: "state".into(), payload: state };
+            let prefix = received.prefix.clone();
+            let beat = Received { at: received.at, prefix, topic: "state".into(), payload: state };
             vec![received, beat.clone(), beat]
         }
         _ => vec![received],
@@ -415,7 +415,7 @@ fn an_endpoint_of_an_old_generation_is_caught() {
 fn a_state_in_the_registry_that_was_left_is_caught() {
     let fault = |received: Received| {
         let mut late = received.clone();
-        late.registry = "/r/REG/d/AHU-1".into();
+        late.prefix = "/r/REG/d/AHU-1".into();
         if received.topic == "state" && late != received { vec![received, late] } else { vec![received] }
     };
     let expected = "states in the registry not in use, 0 to 0";

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use udmi_tests::conformance::Verdict;
-use udmi_tests::model::Model;
+use udmi_tests::model::{Model, Role};
 
 fn point() -> impl Strategy<Value = Value> {
     let units = prop_oneof![Just(None), Just(Some("Percent")), Just(Some("No-units"))];
@@ -50,6 +50,7 @@ prop_compose! {
         pointset in prop::option::of(points()),
         rate in prop::option::of(5..600i64),
         metrics_hook in any::<bool>(),
+        role in prop::sample::select(vec![Role::Direct, Role::Gateway, Role::Proxied]),
     ) -> Model {
         let mut metadata = json!({ "timestamp": "2025-11-03T08:15:00Z", "version": "1.5.7", "system": {} });
         if let Some(serial) = serial { metadata["system"]["serial_no"] = json!(serial); }
@@ -65,7 +66,11 @@ prop_compose! {
         }
         let mut model = Model::of(metadata);
         model.settings.options.metrics_hook = metrics_hook;
-        model
+        match role {
+            Role::Direct => model,
+            Role::Gateway => model.as_gateway(),
+            Role::Proxied => model.as_proxied(),
+        }
     }
 }
 
@@ -90,7 +95,7 @@ fn targets(points: &Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 18, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn devices_of_any_model_pass_what_applies_to_them(model in model()) {

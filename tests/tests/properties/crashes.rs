@@ -128,7 +128,7 @@ fn place(world: &mut World) -> (String, Value) {
     let last = answers[answers.len() - 1];
     let blob = last.payload["blobset"]["blobs"]["_iot_endpoint_config"].clone();
     assert_eq!(blob["phase"], "final", "{blob}");
-    (last.registry.clone(), blob)
+    (last.prefix.clone(), blob)
 }
 
 fn updated(setup: Setup, source: Source, troubles: &[(u64, Trouble)]) -> World {
@@ -238,7 +238,7 @@ proptest! {
         world.publish_config(&config);
         world.advance(10_000);
         let answer = world.watch.states().nth(states).expect("the device answers where it was first");
-        prop_assert_eq!(answer.registry.as_str(), MAIN);
+        prop_assert_eq!(answer.prefix.as_str(), MAIN);
         prop_assert!(world.is_linked());
     }
 
