@@ -7,6 +7,8 @@ mod always;
 mod crashes;
 #[path = "properties/family.rs"]
 mod family;
+#[path = "properties/gateway/mod.rs"]
+mod gateway;
 #[path = "properties/hostile.rs"]
 mod hostile;
 #[path = "properties/operations.rs"]

@@ -43,14 +43,17 @@ impl Model {
         self
     }
 
-    /// The same device behind a gateway. Its target is the first of its addresses on a local network, or one that
-    /// nobody knows.
+    /// The same device behind a gateway. Its target is one of its addresses on a local network, or one that only the
+    /// target tells of.
     #[must_use]
     pub fn as_proxied(mut self) -> Self {
         let known = |family: &&&str| self.settings.families.contains_key(**family);
         let target = match ["bacnet", "vendor"].iter().find(known) {
             Some(family) => json!({ "family": family, "addr": self.settings.families[*family] }),
-            None => json!({ "family": "vendor", "addr": "28179023" }),
+            None => {
+                self.settings.families.insert("vendor".to_owned(), "28179023".to_owned());
+                json!({ "family": "vendor", "addr": "28179023" })
+            }
         };
         self.metadata["gateway"] = json!({ "gateway_id": GATEWAY, "target": target });
         self.metadata.as_object_mut().map(|members| members.remove("discovery"));

@@ -309,7 +309,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
-fn point_value() -> impl Strategy<Value = PointValue> {
+pub(crate) fn point_value() -> impl Strategy<Value = PointValue> {
     prop_oneof![
         (-5..200i64).prop_map(PointValue::Integer),
         (-100.0..100.0f64).prop_map(PointValue::Number),
@@ -324,7 +324,7 @@ fn set_value() -> impl Strategy<Value = Value> {
 }
 
 prop_compose! {
-    fn config()(
+    pub(crate) fn config()(
         level in prop::sample::select(vec![100i64, 200, 300, 500]),
         metrics in prop::sample::select(vec![0i64, 10, 600]),
         mode in prop::sample::select(MODES.to_vec()),
