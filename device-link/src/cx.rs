@@ -211,7 +211,7 @@ impl<D: Dialect> Cx<'_, D> {
         token
     }
 
-    /// Withdraws what waits in a slot; its receipt is `Lost(Superseded)`.
+    /// Withdraws what waits in a slot; its receipt is `Lost(Superseded)`. What is unacknowledged is not sent again.
     pub fn retract(&mut self, slot: Slot) {
         let deferred = &mut self.core.deferred;
         self.core.session.retract(slot, &mut |token, receipt| {
@@ -233,7 +233,8 @@ impl<D: Dialect> Cx<'_, D> {
         self.core.session.close_gate(gate);
     }
 
-    /// Closes a gate and withdraws what waits behind it; the receipts are `Lost(Superseded)`.
+    /// Closes a gate and withdraws what waits behind it; the receipts are `Lost(Superseded)`. What is unacknowledged is
+    /// not sent again.
     pub fn discard(&mut self, gate: Gate) {
         let deferred = &mut self.core.deferred;
         self.core.session.discard(gate, &mut |token, receipt| {

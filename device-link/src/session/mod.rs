@@ -282,7 +282,7 @@ impl<T: Copy> Session<T> {
         up: bool,
         receipt: &mut dyn FnMut(Token, Receipt),
     ) {
-        let parcel = Parcel { token, publish };
+        let parcel = Parcel::new(token, publish);
         // A fixed header of 5 bytes, the topic's length and the packet identifier: 9 bytes at most.
         if parcel.size().saturating_add(9) > self.packet_bytes {
             return receipt(token, Receipt::Lost(Lost::TooLarge));
@@ -314,7 +314,7 @@ impl<T: Copy> Session<T> {
             }
             Qos::AtLeastOnce | Qos::ExactlyOnce => {
                 let id = self.free_id();
-                write_publish(&mut self.outbound, &parcel.publish, false, Some(id));
+                write_publish(&mut self.outbound, &parcel.publish, parcel.again, Some(id));
                 self.outbox.sent(id, parcel);
             }
         }
@@ -356,7 +356,7 @@ impl<T: Copy> Session<T> {
     pub(crate) fn restore(&mut self, value: &[u8]) -> bool {
         let publishes = kept::read(value);
         for publish in publishes.iter().flatten() {
-            let parcel = Parcel { token: Token::RESTORED, publish: publish.clone() };
+            let parcel = Parcel::new(Token::RESTORED, publish.clone());
             self.outbox.push(parcel, &mut |_, _| {});
         }
         publishes.is_some()

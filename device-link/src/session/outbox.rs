@@ -13,9 +13,15 @@ use crate::wire::{PacketId, Qos};
 pub(crate) struct Parcel {
     pub(crate) token: Token,
     pub(crate) publish: Publish,
+    /// It was sent before, on a link that was lost.
+    pub(crate) again: bool,
 }
 
 impl Parcel {
+    pub(crate) fn new(token: Token, publish: Publish) -> Self {
+        Self { token, publish, again: false }
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.publish.topic.as_str().len().saturating_add(self.publish.payload.len())
     }
@@ -115,8 +121,9 @@ impl Outbox {
         self.gated.entry(gate).or_default().push_back(parcel);
     }
 
-    /// Everything that waits behind a gate is withdrawn.
+    /// Everything that waits behind a gate is withdrawn, and what is unacknowledged is not sent again.
     pub(crate) fn discard(&mut self, gate: Gate, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.send_but_once(Queue::Gated(gate));
         self.close_gate(gate);
         for parcel in self.gated.remove(&gate).unwrap_or_default() {
             self.gated_order.remove(&parcel.token);
@@ -238,7 +245,8 @@ impl Outbox {
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         let mut held = Vec::new();
         // Latest first, so that of two parcels of one slot the later one wins it.
-        for sent in core::mem::take(&mut self.inflight).into_iter().rev() {
+        for mut sent in core::mem::take(&mut self.inflight).into_iter().rev() {
+            sent.parcel.again = true;
             match sent.parcel.publish.queue {
                 Queue::Bounded => self.inflight.push_front(sent),
                 Queue::Gated(gate) => held.push((gate, sent.parcel)),
@@ -275,8 +283,9 @@ impl Outbox {
         }
     }
 
-    /// Empties a slot.
+    /// Empties a slot; what is unacknowledged of it does not come back to it.
     pub(crate) fn retract(&mut self, slot: Slot, lost: &mut dyn FnMut(Token, Receipt)) {
+        self.send_but_once(Queue::Latest(slot));
         if let Some(parcel) = self.latest.remove(&slot) {
             lost(parcel.token, Receipt::Lost(Lost::Superseded));
         }
@@ -297,6 +306,12 @@ impl Outbox {
         }
         self.gated.retain(|_, queue| !queue.is_empty());
         self.gated_order.retain(|token, _| !unwanted.contains(token));
+    }
+
+    fn send_but_once(&mut self, queue: Queue) {
+        for sent in self.inflight.iter_mut().filter(|sent| sent.parcel.publish.queue == queue) {
+            sent.parcel.publish.queue = Queue::Drop;
+        }
     }
 
     /// Gives parcels under topics that begin with `from` and a slash the same topic under `to`. Longer topics
@@ -368,7 +383,7 @@ mod tests {
             retain: false,
             queue,
         };
-        Parcel { token: Token(token), publish }
+        Parcel::new(Token(token), publish)
     }
 
     fn outbox(messages: usize, bytes: usize) -> Outbox {
@@ -480,7 +495,24 @@ mod tests {
         assert_eq!(outbox.inflight().count(), 0);
         assert!(outbox.next_ready().is_none());
         outbox.open_gate(Gate(7));
-        assert_eq!(tokens(&mut outbox), [1, 2, 3]);
+        let again: Vec<_> = core::iter::from_fn(|| outbox.next_ready()).collect();
+        let again: Vec<_> = again.iter().map(|parcel| (parcel.token.0, parcel.again)).collect();
+        assert_eq!(again, [(1, true), (2, true), (3, false)]);
+    }
+
+    #[test]
+    fn regression_what_was_withdrawn_while_it_was_unacknowledged_is_not_sent_again() {
+        let mut outbox = outbox(10, 1000);
+        outbox.open_gate(Gate(7));
+        outbox.sent(PacketId::new(1).unwrap(), gated(1, 7));
+        outbox.sent(PacketId::new(2).unwrap(), parcel(2, Queue::Latest(Slot(7))));
+        outbox.retract(Slot(7), &mut |_, _| {});
+        outbox.discard(Gate(7), &mut |_, _| {});
+        let mut lost = Vec::new();
+        outbox.link_lost(&mut |token, receipt| lost.push((token.0, receipt)));
+        lost.sort_by_key(|(token, _)| *token);
+        assert_eq!(lost, [1, 2].map(|token| (token, Receipt::Lost(Lost::Offline))));
+        assert_eq!((outbox.depth(), outbox.waiting_bytes), (0, 0));
     }
 
     #[test]

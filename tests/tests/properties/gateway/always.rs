@@ -129,10 +129,7 @@ fn check_every_entry_goes_out_once(world: &World) {
 }
 
 fn takes_away(op: &Op) -> bool {
-    match op {
-        Op::Act(_) | Op::To(_, OnProxy::Remove | OnProxy::Add) => true,
-        _ => false,
-    }
+    matches!(op, Op::Act(_) | Op::To(_, OnProxy::Remove | OnProxy::Add))
 }
 
 proptest! {
