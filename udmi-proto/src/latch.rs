@@ -48,6 +48,11 @@ impl StateLatch {
         self.last
     }
 
+    /// A state went out before this latch was made.
+    pub(crate) fn resume(&mut self, last: Instant) {
+        self.last = Some(last);
+    }
+
     /// A state went out.
     pub(crate) fn sent(&mut self, now: Instant) {
         self.touched = false;

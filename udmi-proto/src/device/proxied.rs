@@ -3,7 +3,7 @@
 
 use alloc::string::String;
 
-use device_link::{Cx, Topic, TopicError, wire::Qos};
+use device_link::{Cx, Instant, Topic, TopicError, wire::Qos};
 
 use crate::actor::Claim;
 use crate::config::Block;
@@ -72,6 +72,16 @@ impl DeviceCore {
     /// Its addresses by family, if they may have changed since the last look.
     pub(crate) fn moved(&mut self) -> Option<impl Iterator<Item = (&String, &String)>> {
         self.localnet.take_moved().then(|| self.localnet.addresses())
+    }
+
+    /// When the last state went out.
+    pub(crate) fn last_state(&self) -> Option<Instant> {
+        self.latch.last_sent()
+    }
+
+    /// An earlier core of the same device sent its last state then.
+    pub(crate) fn keep_last_state(&mut self, last: Instant) {
+        self.latch.resume(last);
     }
 
     /// Asks for what the cloud has for a proxied device (§1.10).

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::Cx;
+use device_link::{Cx, Instant};
 
 use super::attach::Phase;
 use super::{Gateway, Proxy, refuse, start_of, unknown};
@@ -31,6 +31,10 @@ impl Gateway {
         let dropped = self.proxies.iter().filter(|(_, proxy)| is_dropped(proxy));
         for ix in dropped.map(|(ix, _)| *ix).collect::<Vec<_>>() {
             self.drop_wanted(cx, ix);
+        }
+        if !core::mem::replace(&mut self.told, true) {
+            let unwanted = self.proxies.iter().filter(|(_, proxy)| !ids.contains(&proxy.id));
+            self.touched.extend(unwanted.map(|(ix, _)| *ix));
         }
         let left_out = named.saturating_sub(ids.len());
         for id in ids {
@@ -62,6 +66,9 @@ impl Gateway {
             DeviceCore::new(Actor::proxied(ix, id.clone()), known, &self.options, topics, ix.slot());
         if let Some(addresses) = core.moved() {
             self.places.set(ix, addresses);
+        }
+        if let Some(last) = self.last_states.remove(&id) {
+            core.keep_last_state(last);
         }
         self.by_id.insert(id.clone(), ix);
         self.known += usize::from(is_known);
@@ -97,18 +104,30 @@ impl Gateway {
         proxy.phase = Phase::Unwanted;
         proxy.failures = 0;
         if !proxy.known {
-            self.forget(ix);
+            self.forget(ix, cx.now().at);
         }
     }
 
     /// Nothing is left of a device that was halted.
-    fn forget(&mut self, ix: ProxyIx) {
+    fn forget(&mut self, ix: ProxyIx, now: Instant) {
         if let Some(proxy) = self.proxies.remove(&ix) {
             self.by_id.remove(&proxy.id);
+            self.keep_last_state(proxy, now);
         }
         self.places.remove(ix);
         self.touched.remove(&ix);
         self.hooks.retain(|_, owner| *owner != ix);
+    }
+
+    fn keep_last_state(&mut self, proxy: Proxy, now: Instant) {
+        let Some(last) = proxy.core.last_state() else { return };
+        if self.last_states.len() >= self.maximum {
+            let interval = self.options.state_interval();
+            self.last_states.retain(|_, last| *last + interval > now);
+        }
+        if self.last_states.len() < self.maximum {
+            self.last_states.insert(proxy.id, last);
+        }
     }
 
     /// What the application knows of a device.

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{
-    Cx, ExitReason, HookId, Key, Message, Receipt, Stored, SubscribeRefused, Token, wire::Qos,
+    Cx, ExitReason, HookId, Instant, Key, Message, Receipt, Stored, SubscribeRefused, Token, wire::Qos,
 };
 
 use crate::actor::{Claim, ProxyIx};
@@ -98,6 +98,10 @@ pub(crate) struct Gateway {
     last: ProxyIx,
     attachments: Attachments,
     records: Records,
+    /// A config has told whom to act for: what is sent for others meanwhile never goes out.
+    told: bool,
+    /// When devices that are gone sent their last state, for those that come back at once (§7.2). At most `maximum`.
+    last_states: BTreeMap<String, Instant>,
     /// Answers and receipts that belong to a proxied device. Bounded by the link's own tables.
     hooks: BTreeMap<HookId, ProxyIx>,
     sent: BTreeMap<Token, Sent>,
@@ -142,6 +146,8 @@ impl Gateway {
             last: ProxyIx(0),
             attachments: Attachments::default(),
             records: Records::default(),
+            told: false,
+            last_states: BTreeMap::new(),
             hooks: BTreeMap::new(),
             sent: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -316,6 +322,7 @@ impl Gateway {
     pub(crate) fn on_settled(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
         for ix in core::mem::take(&mut self.touched) {
             self.with(cx, ix, |core, cx| core.on_settled(cx));
+            self.drop_messages_of_unwanted(cx, ix);
         }
         for (ix, reason) in core::mem::take(&mut self.ended) {
             self.on_end(cx, ix, reason);
@@ -323,6 +330,18 @@ impl Gateway {
         // What was settled, and what the restart of a device has changed, which is told with the next round.
         self.touched.clear();
         self.tell(cx, own);
+    }
+
+    /// What the application has told of a device that is not acted for would wait for ever.
+    fn drop_messages_of_unwanted(&mut self, cx: &mut Cx<'_, Udmi>, ix: ProxyIx) {
+        match self.proxies.get(&ix).map(|proxy| proxy.phase) {
+            Some(Phase::Unwanted) if !self.told => {}
+            Some(Phase::Unwanted | Phase::Ended) => cx.discard(ix.gate()),
+            Some(
+                Phase::Waiting | Phase::Announcing(_) | Phase::Subscribing | Phase::Attached | Phase::Failed,
+            )
+            | None => {}
+        }
     }
 
     /// The run of a device is over: its logic starts again, alone, or it is not acted for any more in this run of the

@@ -211,6 +211,36 @@ proptest! {
     }
 }
 
+#[test]
+fn regression_a_device_that_is_gone_for_a_moment_keeps_its_pace() {
+    let config = || Op::To(4, OnProxy::Config(last_config()));
+    let ops = [Op::Act(vec![4]), Op::Pass(40), config(), Op::Act(vec![]), Op::Act(vec![4])];
+    let mut world = played(setup(0), &ops);
+    settle(&mut world);
+    check_floor(&world);
+}
+
+#[test]
+fn regression_a_device_that_was_left_is_silent_after_the_link_is_lost() {
+    let config = Op::To(0, OnProxy::Config(last_config()));
+    let mut world = played(setup(0), &[config, Op::BreakUp(0), Op::Act(vec![]), Op::Pass(10)]);
+    settle(&mut world); // the world itself watches who is attached
+    check_rest(&world);
+}
+
+#[test]
+fn regression_what_is_told_of_a_device_that_is_not_acted_for_does_not_wait_for_ever() {
+    let to = |op| Op::To(1, op);
+    let ops = [Op::Refuse, Op::Crash(0), Op::Pass(0), to(OnProxy::Event), Op::Act(vec![])];
+    let mut world = played(setup(0), &ops);
+    settle(&mut world);
+    check_rest(&world);
+    perform(&mut world, &to(OnProxy::Event));
+    perform(&mut world, &to(OnProxy::Log(3)));
+    settle(&mut world);
+    check_rest(&world);
+}
+
 /// Removing and adding devices under load, counted: what there is afterwards is what there was before.
 #[test]
 fn devices_that_come_and_go_under_load_leave_nothing_behind() {
