@@ -52,6 +52,7 @@ impl Model {
             Some(family) => json!({ "family": family, "addr": self.settings.families[*family] }),
             None => {
                 self.settings.families.insert("vendor".to_owned(), "28179023".to_owned());
+                self.metadata["localnet"]["families"]["vendor"]["addr"] = "28179023".into();
                 json!({ "family": "vendor", "addr": "28179023" })
             }
         };
