@@ -3,6 +3,7 @@
 //! A target panics if and only if it has found something. The tests of `udmi-host` run each target on its whole corpus.
 
 pub mod bacnet;
+pub mod modbus;
 pub mod mutate;
 
 /// Something to be fuzzed.
@@ -17,4 +18,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: &[Target] = &[Target { name: "bacnet", run: bacnet::run, repair: bacnet::repair }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "bacnet", run: bacnet::run, repair: bacnet::repair },
+    Target { name: "modbus", run: modbus::run, repair: modbus::repair },
+];

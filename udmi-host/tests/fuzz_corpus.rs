@@ -1,16 +1,28 @@
 //! Every input of the fuzz targets' corpora, with every octet of it cut off, left out and turned around.
-#![cfg(feature = "bacnet")]
+#![cfg(any(feature = "bacnet", feature = "modbus"))]
 
 use std::fs;
 use std::path::Path;
 
+#[cfg(feature = "bacnet")]
 #[allow(unreachable_pub)] // it is public in its own crate
 #[path = "../../fuzz/src/bacnet.rs"]
 mod bacnet;
+#[cfg(feature = "modbus")]
+#[allow(unreachable_pub)]
+#[path = "../../fuzz/src/modbus.rs"]
+mod modbus;
 
+#[cfg(feature = "bacnet")]
 #[test]
 fn no_packet_of_the_bacnet_corpus_panics() {
     replay("bacnet", bacnet::run, bacnet::repair);
+}
+
+#[cfg(feature = "modbus")]
+#[test]
+fn no_answer_of_the_modbus_corpus_panics() {
+    replay("modbus", modbus::run, modbus::repair);
 }
 
 fn replay(name: &str, run: fn(&[u8]), repair: fn(&mut Vec<u8>)) {
