@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use device_link::{ExitReason, Gate, HookId, Queue, Slot, Token};
 use serde::{Deserialize, Serialize};
 
+use crate::family::{self, Family};
 use crate::port::{Hook, Notice, Target};
 use crate::scope::DeviceTimer;
 use crate::udmi::{Tag, Timer};
@@ -132,6 +133,25 @@ impl Actor {
         match self {
             Self::Own => {}
             Self::Proxied(proxied) => proxied.claims.push(claim),
+        }
+    }
+
+    /// Whether a reference can be one of the device's points (§4.6): that of a proxied device has the form of its
+    /// target's family, where that family has one.
+    pub(crate) fn takes(&self, reference: &str) -> bool {
+        let target = match self {
+            Self::Own => None,
+            Self::Proxied(proxied) => proxied.target.as_ref(),
+        };
+        let Some(target) = target else { return true };
+        match Family::from_name(&target.family) {
+            Some(family @ (Family::Bacnet | Family::Modbus)) => {
+                family::check_point(family, target.unitid.as_deref(), reference).is_ok()
+            }
+            Some(
+                Family::Vendor | Family::Ipv4 | Family::Ipv6 | Family::Ether | Family::Iot | Family::Fqdn,
+            )
+            | None => true,
         }
     }
 

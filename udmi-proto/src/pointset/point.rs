@@ -179,11 +179,15 @@ impl Point {
 
     /// Where the point is found: by the config, else by the model.
     pub(super) fn reference(&self) -> Option<&str> {
-        let given = match &self.order {
+        self.given_reference().or_else(|| self.model.as_ref()?.reference.as_deref())
+    }
+
+    /// Where the point is found by the config.
+    pub(super) fn given_reference(&self) -> Option<&str> {
+        match &self.order {
             Order::Out | Order::Own => None,
             Order::Given(order) => order.ref_.as_deref(),
-        };
-        given.or_else(|| self.model.as_ref()?.reference.as_deref())
+        }
     }
 
     /// Where the point is to be released.

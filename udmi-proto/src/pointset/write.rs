@@ -81,7 +81,7 @@ impl Writes {
             self.misfit(sc, name, point, Category::PointsetPointInvalid, "unknown point in the config");
             return self.let_go(sc, name, point);
         }
-        if point.reference_differs() {
+        if point.reference_differs() || point.given_reference().is_some_and(|given| !sc.actor.takes(given)) {
             return self.misfit(sc, name, point, Category::PointsetPointFailure, "Invalid point ref");
         }
         if point.misfit.take().is_some() {

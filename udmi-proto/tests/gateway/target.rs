@@ -64,23 +64,23 @@ fn a_family_of_which_no_address_is_known_takes_any_and_vendor_is_the_default() {
 fn a_write_tells_a_driver_all_it_needs() {
     let mut rig = attached(&["AHU-22"]);
     let mut config = with_target(json!({
-        "family": "bacnet", "addr": "582312", "network": "7", "unitid": "4", "adjunct": { "baud": "9600" }
+        "family": "modbus", "addr": "line", "unitid": "4", "adjunct": { "baud": "9600" }
     }));
-    config["pointset"]["points"]["setpoint"] = json!({ "ref": "AV/12", "set_value": 20 });
+    config["pointset"]["points"]["setpoint"] = json!({ "ref": "3/100", "set_value": 20 });
     rig.config_of("AHU-22", config.clone());
     let (id, device, target, hook) = asked(&mut rig);
     assert_eq!(device, "AHU-22");
     assert_eq!(
         target,
         Some(Target {
-            family: "bacnet".into(),
-            addr: Some("582312".into()),
-            network: Some("7".into()),
+            family: "modbus".into(),
+            addr: Some("line".into()),
+            network: None,
             unitid: Some("4".into()),
             adjunct: [("baud".to_owned(), "9600".to_owned())].into(),
         })
     );
-    let reference = Some("AV/12".to_owned());
+    let reference = Some("3/100".to_owned());
     assert_eq!(
         hook,
         Hook::WritePoint { point: "setpoint".into(), value: 20.into(), reference: reference.clone() }
@@ -91,9 +91,33 @@ fn a_write_tells_a_driver_all_it_needs() {
     rig.config_of("AHU-22", quiet());
     let (_, _, _, hook) = asked(&mut rig);
     assert_eq!(hook, Hook::ReleasePoint { point: "setpoint".into(), reference }, "where it was written");
-    config["gateway"]["target"]["addr"] = json!("8");
+    config["gateway"]["target"]["addr"] = json!("a/b/c");
     rig.config_of("AHU-22", config);
     assert_eq!(asked(&mut rig).2, None, "the target is not the device's");
+}
+
+/// §4.6, §9.6 `bad_point_ref`: of a device whose references the gateway does not know, the form is checked.
+#[test]
+fn a_reference_that_is_none_of_the_target_s_family_fails_its_point() {
+    let mut rig = attached(&["AHU-22"]);
+    for (target, good, bad) in [
+        (json!({ "family": "bacnet", "addr": "582312" }), "AV/12#present_value", "ref-0a1b"),
+        (json!({ "family": "modbus", "addr": "line", "unitid": "4" }), "3/100", "ref-0a1b"),
+        (json!({ "family": "vendor", "addr": "7" }), "ref-0a1b", ""),
+    ] {
+        let mut config = with_target(target);
+        config["pointset"]["points"]["setpoint"] = json!({ "ref": good });
+        rig.config_of("AHU-22", config.clone());
+        assert_eq!(state_of(&mut rig, "AHU-22")["pointset"]["points"]["setpoint"], json!({}), "{good}");
+        if !bad.is_empty() {
+            config["pointset"]["points"]["setpoint"] = json!({ "ref": bad, "set_value": 20 });
+            rig.config_of("AHU-22", config);
+            let point = state_of(&mut rig, "AHU-22")["pointset"]["points"]["setpoint"].clone();
+            assert_eq!(point["status"]["category"], "pointset.point.failure");
+            assert_eq!((&point["status"]["level"], &point["value_state"]), (&json!(500), &Json::Null));
+            assert_eq!(rig.hooks(), vec![], "nothing is written there");
+        }
+    }
 }
 
 #[test]
