@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{
-    Cx, FetchEvent, FetchId, HookId, Lost, Queue, Receipt, Slot, StoreId, Stored, Token, UtcMillis, wire::Qos,
+    Cx, FetchEvent, FetchId, HookId, Lost, Receipt, Slot, StoreId, Stored, Token, UtcMillis, wire::Qos,
 };
 
 use crate::actor::Actor;
@@ -45,9 +45,6 @@ use endpoint::EndpointEntry;
 const RECEIVE: Category = Category::SystemConfigReceive;
 const PARSE: Category = Category::SystemConfigParse;
 const APPLY: Category = Category::SystemConfigApply;
-/// How far a wall clock may be corrected backwards, in milliseconds: as far as the validator lets it be wrong (§A).
-const CORRECTION: i64 = 60_000;
-
 /// A device core. A direct device has one; a gateway will have one more for each proxied device.
 #[derive(Debug)]
 pub(crate) struct DeviceCore {
@@ -404,45 +401,6 @@ impl DeviceCore {
             }
         });
     }
-
-    fn publish_owed_state(&mut self, cx: &mut Cx<'_, Udmi>) {
-        if let Some(due) = self.latch.due().filter(|_| !self.holds_states) {
-            if due <= cx.now().at {
-                self.publish_state(cx);
-            } else {
-                cx.at(self.actor.timer(DeviceTimer::State), due);
-            }
-        }
-    }
-
-    fn publish_state(&mut self, cx: &mut Cx<'_, Udmi>) {
-        let now = cx.now();
-        self.latch.sent(now.at);
-        if self.suppress_state {
-            // Nobody wants to hear of anything (§7.7).
-            self.endpoint.announcement.skip();
-            return self.blobset.on_state(None);
-        }
-        self.last_state = state_time(self.last_state, now.utc.whole_second());
-        let Some(json) = self.render_state() else { return };
-        let slot = self.slot;
-        let token = self.with(cx, |_, sc| {
-            let topic = sc.topics;
-            sc.publish(&topic.state, json, Queue::Latest(slot))
-        });
-        self.states.insert(token);
-        self.endpoint.announcement.on_state(token);
-        self.blobset.on_state(Some(token));
-        self.notify(cx, Notice::StatePublished);
-    }
-}
-
-/// §2.2: a state's timestamp does not go backwards while the wall clock is merely corrected. A clock that was set
-/// back by more had been wrong: holding on to its future would stamp each state with the same second, too far off
-/// for tools, until the true time has caught up, which may be years.
-fn state_time(last: UtcMillis, now: UtcMillis) -> UtcMillis {
-    let step = last.0.saturating_sub(now.0);
-    if (0..=CORRECTION).contains(&step) { last } else { now }
 }
 
 /// What a config says of more than the device itself.

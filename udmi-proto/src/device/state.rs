@@ -1,22 +1,68 @@
-//! The state document, written straight from the blocks without a copy (§3.2, §7.1).
+//! When a state goes out, and the document, written straight from the blocks without a copy (§3.2, §7.1).
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use device_link::{Cx, Queue, UtcMillis};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::json::Json;
 use crate::model::common::{ReservedBlob, Timestamp, VERSION};
+use crate::port::Notice;
+use crate::scope::DeviceTimer;
+use crate::udmi::Udmi;
 
 use super::DeviceCore;
 
+/// How far a wall clock may be corrected backwards, in milliseconds: as far as the validator lets it be wrong (§A).
+const CORRECTION: i64 = 60_000;
+
 impl DeviceCore {
+    pub(super) fn publish_owed_state(&mut self, cx: &mut Cx<'_, Udmi>) {
+        if let Some(due) = self.latch.due().filter(|_| !self.holds_states) {
+            if due <= cx.now().at {
+                self.publish_state(cx);
+            } else {
+                cx.at(self.actor.timer(DeviceTimer::State), due);
+            }
+        }
+    }
+
+    fn publish_state(&mut self, cx: &mut Cx<'_, Udmi>) {
+        let now = cx.now();
+        self.latch.sent(now.at);
+        if self.suppress_state {
+            // Nobody wants to hear of anything (§7.7).
+            self.endpoint.announcement.skip();
+            return self.blobset.on_state(None);
+        }
+        self.last_state = state_time(self.last_state, now.utc.whole_second());
+        let Some(json) = self.render_state() else { return };
+        let slot = self.slot;
+        let token = self.with(cx, |_, sc| {
+            let topic = sc.topics;
+            sc.publish(&topic.state, json, Queue::Latest(slot))
+        });
+        self.states.insert(token);
+        self.endpoint.announcement.on_state(token);
+        self.blobset.on_state(Some(token));
+        self.notify(cx, Notice::StatePublished);
+    }
+
     /// The complete state as JSON.
     pub(super) fn render_state(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(&State(self)).ok()
     }
+}
+
+/// §2.2: a state's timestamp does not go backwards while the wall clock is merely corrected. A clock that was set
+/// back by more had been wrong: holding on to its future would stamp each state with the same second, too far off
+/// for tools, until the true time has caught up, which may be years.
+fn state_time(last: UtcMillis, now: UtcMillis) -> UtcMillis {
+    let step = last.0.saturating_sub(now.0);
+    if (0..=CORRECTION).contains(&step) { last } else { now }
 }
 
 struct State<'a>(&'a DeviceCore);

@@ -19,6 +19,7 @@
 
 mod changes;
 mod etag;
+mod models;
 mod number;
 mod point;
 mod read;
@@ -201,56 +202,10 @@ impl Pointset {
         self.settle(sc);
     }
 
-    /// The device has a further point, or knows more about one.
-    pub(crate) fn define_point(&mut self, sc: &mut Scope<'_, '_>, point: String, model: PointModel) {
-        if !is_name(&point) {
-            let reason = format!("Point {} has a name that UDMI does not allow", start_of(&point));
-            return sc.notify(Notice::CommandRefused { reason });
-        }
-        let chosen = self.block.as_ref().is_some_and(|block| block.device_decides);
-        let entry = self.points.entry(point);
-        let name = entry.key().clone();
-        let known = entry.or_default();
-        if known.model.as_ref() == Some(&model) {
-            return;
-        }
-        known.model = Some(model);
-        if chosen {
-            known.order = Order::Own;
-        }
-        self.writes.changes.state |= known.is_in_force();
-        self.writes.evaluate(sc, &name, known);
-        self.settle(sc);
-    }
-
-    /// The device has lost a point.
-    pub(crate) fn remove_point(&mut self, sc: &mut Scope<'_, '_>, point: &str) {
-        let Some(lost) = known(sc, &mut self.points, point) else { return };
-        self.writes.changes.state |= lost.is_in_force();
-        self.writes.forget(sc, lost);
-        let order = core::mem::take(&mut lost.order);
-        match order {
-            Order::Out | Order::Own => {
-                self.points.remove(point);
-            }
-            Order::Given(order) => {
-                *lost = Point::ordered(order);
-                self.writes.evaluate(sc, point, lost);
-            }
-        }
-        self.continue_opening(sc);
-        self.settle(sc);
-    }
-
     /// Publishes a sample as soon as the limit allows.
     pub(crate) fn sample_now(&mut self, sc: &mut Scope<'_, '_>) {
         self.want_now(sc);
         self.settle(sc);
-    }
-
-    /// The points the device knows, whether the config asks for them or not.
-    pub(crate) fn models(&self) -> impl Iterator<Item = (&String, &PointModel)> {
-        self.points.iter().filter_map(|(name, point)| Some((name, point.model.as_ref()?)))
     }
 
     /// The block of the state, if the config has a pointset block (§4.2).
@@ -287,18 +242,6 @@ impl Pointset {
         self.pace = Pace::default();
         self.etags = Etags::default();
         self.settle(sc);
-    }
-
-    /// The device has these points and no others.
-    pub(crate) fn define_points(&mut self, sc: &mut Scope<'_, '_>, models: BTreeMap<String, PointModel>) {
-        let lost =
-            self.points.iter().filter(|(name, point)| point.model.is_some() && !models.contains_key(*name));
-        for name in lost.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            self.remove_point(sc, &name);
-        }
-        for (name, model) in models {
-            self.define_point(sc, name, model);
-        }
     }
 
     /// The config has no pointset block: nothing is reported, nothing is in force (§4.3).
