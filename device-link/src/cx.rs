@@ -1,6 +1,7 @@
 //! What a dialect may do: everything it can reach while it handles something.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -358,8 +359,16 @@ impl<D: Dialect> Cx<'_, D> {
     /// same topic under `to`: what was measured for one broker can then be told to another. What gets too long
     /// for a topic keeps its own.
     pub fn move_topics(&mut self, from: &str, to: &str) {
+        self.rename_topics(|topic| {
+            let rest = topic.strip_prefix(from).filter(|rest| rest.starts_with('/'))?;
+            Some(alloc::format!("{to}{rest}"))
+        });
+    }
+
+    /// Gives everything that waits or is unacknowledged the topic that `rename` has for its own, if it has one.
+    pub fn rename_topics(&mut self, rename: impl Fn(&str) -> Option<String>) {
         let deferred = &mut self.core.deferred;
-        self.core.session.move_topics(from, to, &mut |token, receipt| {
+        self.core.session.rename_topics(&rename, &mut |token, receipt| {
             deferred.push_back(Deferred::Receipt(token, receipt));
         });
     }

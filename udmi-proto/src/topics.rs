@@ -48,6 +48,25 @@ impl Topics {
         })
     }
 
+    /// What follows the part of a topic that these share with those of devices beside: its id, then the rest.
+    fn beside<'a>(&self, topic: &'a str) -> Option<(&'a str, &'a str)> {
+        let rest = match self.prefix.rsplit_once('/') {
+            Some((base, _)) => topic.strip_prefix(base)?.strip_prefix('/')?,
+            None => topic,
+        };
+        rest.split_once('/')
+    }
+
+    /// The topic of a device beside, if `is_one` knows it by its id, when it goes beside `others` instead.
+    pub(crate) fn moved(&self, topic: &str, others: &Self, is_one: impl Fn(&str) -> bool) -> Option<String> {
+        let (id, rest) = self.beside(topic).filter(|(id, _)| is_one(id))?;
+        let prefix = match others.prefix.rsplit_once('/') {
+            Some((base, _)) => format!("{base}/{id}"),
+            None => id.into(),
+        };
+        Some(format!("{prefix}/{rest}"))
+    }
+
     /// Where a gateway tells that it acts for the device, and that it does no more (§1.10).
     pub(crate) fn attach(&self) -> Result<Topic, TopicError> {
         Topic::new(&format!("{}/attach", self.prefix))

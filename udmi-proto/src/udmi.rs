@@ -108,7 +108,7 @@ impl Udmi {
         let Some(gateway) = &mut self.gateway else { return };
         match timer {
             Timer::Proxy(ix, timer) => gateway.on_device_timer(cx, ix, timer),
-            Timer::Attach(ix) => gateway.on_attach_timer(cx, ix),
+            Timer::Attach(ix) => gateway.on_attach_timer(cx, &mut self.own, ix),
             Timer::Proxies => gateway.store(cx),
             Timer::Own(_) | Timer::Redirect | Timer::Fallback | Timer::Token | Timer::Rotation => {}
         }
@@ -130,7 +130,7 @@ pub enum Timer {
     Rotation,
     /// One of a proxied device's.
     Proxy(ProxyIx, DeviceTimer),
-    /// The next attempt to attach a proxied device, or one that has succeeded counts as good.
+    /// The next attempt to attach a proxied device, the end of one, or one that has succeeded counts as good.
     Attach(ProxyIx),
     /// What is kept of the proxied devices is to be stored.
     Proxies,

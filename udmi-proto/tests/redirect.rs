@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "redirect/gateway.rs"]
+mod gateway;
 #[path = "redirect/notes.rs"]
 mod notes;
 #[path = "redirect/order.rs"]

@@ -343,8 +343,12 @@ impl<T: Copy> Session<T> {
         self.outbox.withdraw(unwanted, lost);
     }
 
-    pub(crate) fn move_topics(&mut self, from: &str, to: &str, lost: &mut dyn FnMut(Token, Receipt)) {
-        self.outbox.move_topics(from, to, lost);
+    pub(crate) fn rename_topics(
+        &mut self,
+        rename: &dyn Fn(&str) -> Option<String>,
+        lost: &mut dyn FnMut(Token, Receipt),
+    ) {
+        self.outbox.rename_topics(rename, lost);
     }
 
     /// What is to be kept across a restart, within so many bytes.

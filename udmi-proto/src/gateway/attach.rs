@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// earlier: the broker tells of errors when it likes.
 const PROBATION: Duration = Duration::from_secs(10);
 
+/// How long a broker may take to acknowledge the message to `attach`: one that never does must not hold up the others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How far a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -136,6 +139,7 @@ impl Gateway {
         self.sent.insert(token, Sent::Attach(ix));
         proxy.phase = Phase::Announcing(token);
         self.attachments.under_way += 1;
+        cx.after(Timer::Attach(ix), PATIENCE);
     }
 
     pub(super) fn on_attach_receipt(
@@ -172,6 +176,8 @@ impl Gateway {
         cx.notify(Notice::ProxyAttached { device: proxy.id.clone() });
         if proxy.failures > 0 {
             cx.after(Timer::Attach(ix), PROBATION);
+        } else {
+            cx.cancel(Timer::Attach(ix));
         }
         self.attachments.under_way = self.attachments.under_way.saturating_sub(1);
         self.with(cx, ix, |core, cx| core.on_up(cx));
@@ -184,14 +190,14 @@ impl Gateway {
     }
 
     /// [`Timer::Attach`].
-    pub(crate) fn on_attach_timer(&mut self, cx: &mut Cx<'_, Udmi>, ix: ProxyIx) {
+    pub(crate) fn on_attach_timer(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, ix: ProxyIx) {
         match self.proxies.get(&ix).map(|proxy| proxy.phase) {
+            Some(Phase::Announcing(_) | Phase::Subscribing) => {
+                self.fail(cx, own, ix, "the broker does not answer");
+            }
             Some(Phase::Attached) => self.confirm(cx, ix),
             Some(Phase::Failed) => self.enqueue(cx, ix),
-            Some(
-                Phase::Unwanted | Phase::Waiting | Phase::Announcing(_) | Phase::Subscribing | Phase::Ended,
-            )
-            | None => {}
+            Some(Phase::Unwanted | Phase::Waiting | Phase::Ended) | None => {}
         }
     }
 

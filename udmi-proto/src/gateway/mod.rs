@@ -302,13 +302,14 @@ impl Gateway {
             return;
         }
         cx.unsubscribe(&self.topics.errors);
-        self.topics = topics;
+        let before = core::mem::replace(&mut self.topics, topics);
+        let is_one = |id: &str| self.by_id.contains_key(id);
+        cx.rename_topics(|topic| before.moved(topic, &self.topics, is_one));
         self.subscribe_errors(cx);
         for ix in self.proxies.keys().copied().collect::<Vec<_>>() {
             self.detach(cx, ix, false);
             let Some(proxy) = self.proxies.get_mut(&ix) else { continue };
             let Ok(topics) = self.topics.sibling(&proxy.id) else { continue };
-            cx.move_topics(proxy.core.topic_prefix(), topics.prefix());
             proxy.core.rename(topics);
             self.enqueue(cx, ix);
         }

@@ -181,6 +181,22 @@ fn refused_commands_and_errors_of_a_device_are_no_failure() {
     assert_eq!(rig.device.dialect().gateway_load().unwrap().attached, 1);
 }
 
+#[test]
+fn a_broker_that_does_not_acknowledge_holds_up_nobody_for_ever() {
+    let devices: Vec<_> = (1..=70).map(|n| format!("AHU-{}", n + 100)).collect();
+    let devices: Vec<_> = devices.iter().map(String::as_str).collect();
+    let mut rig = connected(knowing(&devices));
+    rig.acknowledge = false;
+    rig.config(acting_for(&devices));
+    rig.advance(59_000);
+    assert_eq!(attachments(&mut rig), Vec::<String>::new());
+    rig.acknowledge = true;
+    rig.advance(2000);
+    let (failed, attached): (Vec<_>, _) =
+        attachments(&mut rig).into_iter().partition(|text| text.starts_with('!'));
+    assert_eq!((failed.len(), attached.len()), (64, 6), "the others have their turn");
+}
+
 /// §11 item 27.
 #[test]
 fn a_device_is_detached_only_where_the_broker_allows_it() {
