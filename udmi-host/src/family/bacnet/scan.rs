@@ -11,7 +11,7 @@ use udmi_proto::family::bacnet::{parse_address, parse_network};
 use udmi_proto::model::common::Depth;
 
 use super::BacnetProvider;
-use super::channel::{Announcement, Over, Until};
+use super::channel::{Announcement, Over, Peer, Until};
 use super::client::Device;
 use super::describe::describe;
 use super::directory::{ask, is_in};
@@ -23,8 +23,8 @@ const DEVICES: usize = 10_000;
 const RANGES: usize = 32;
 /// How long before the end of the round devices are looked at no more.
 const MARGIN: Duration = Duration::from_millis(500);
-/// How often devices are asked for in a round.
-const ROUNDS: u32 = 3;
+/// When devices are asked for, in seconds from the start: packets are lost, and devices are busy.
+const ASKED: [u64; 4] = [0, 1, 3, 7];
 
 /// What a scan looks for.
 struct Wanted {
@@ -63,7 +63,7 @@ pub(super) fn scan(
         }
         drop(visited);
         let scan = Scan { provider, wanted: &wanted, until: &until, results, seen: BTreeMap::new(), open: 0 };
-        scan.run(visits, start, duration, found)
+        scan.run(visits, start, found)
     })
 }
 
@@ -87,17 +87,18 @@ impl Wanted {
         })
     }
 
-    /// The ranges that hold all instances, and no others unless they were too many.
-    fn ranges(&self) -> Vec<Option<(u32, u32)>> {
-        let ranges: Vec<_> = self
-            .instances
+    /// The ranges that hold all instances not yet seen, and no others unless they were too many.
+    fn ranges(&self, seen: &BTreeMap<u32, Peer>) -> Vec<Option<(u32, u32)>> {
+        let missing = self.instances.iter().copied().filter(|instance| !seen.contains_key(instance));
+        let missing: Vec<_> = missing.collect();
+        let ranges: Vec<_> = missing
             .chunk_by(|left, right| right - left == 1)
             .filter_map(|chunk| Some(Some((*chunk.first()?, *chunk.last()?))))
             .collect();
-        match (self.instances.first(), self.instances.last()) {
+        match (missing.first(), missing.last()) {
             (Some(first), Some(last)) if ranges.len() > RANGES => vec![Some((*first, *last))],
-            (Some(_), Some(_)) => ranges,
-            (None, _) | (_, None) => vec![None],
+            (None, _) if self.instances.is_empty() => vec![None],
+            (_, _) => ranges,
         }
     }
 }
@@ -108,7 +109,7 @@ struct Scan<'a> {
     until: &'a Until,
     results: Receiver<Found>,
     /// Devices and how each is reached.
-    seen: BTreeMap<u32, super::channel::Peer>,
+    seen: BTreeMap<u32, Peer>,
     /// Devices that are being looked at.
     open: usize,
 }
@@ -118,21 +119,17 @@ impl Scan<'_> {
         mut self,
         visits: Sender<Visit>,
         start: Instant,
-        duration: Duration,
         found: &mut dyn FnMut(Found),
     ) -> Result<(), ProviderError> {
         let client = &self.provider.client;
         let channel = client.channel()?;
         let listener = channel.listen();
-        let mut asked = 0;
+        let mut due = ASKED.iter().map(|seconds| start + Duration::from_secs(*seconds)).peekable();
         let over = loop {
-            let due = start + duration * asked / (ROUNDS + 1);
-            if asked < ROUNDS && due <= Instant::now() {
-                for range in self.wanted.ranges() {
+            if due.next_if(|due| *due <= Instant::now()).is_some() {
+                for range in self.wanted.ranges(&self.seen) {
                     ask(client, &channel, range, &self.wanted.networks)?;
                 }
-                asked += 1;
-                continue;
             }
             if self.has_all() {
                 break Over::Time;

@@ -19,6 +19,7 @@ pub(super) fn from_content(content: &Content, binary: bool) -> Result<Value, Poi
         Primitive::Null => return unusable("null"),
         Primitive::Boolean(value) => Value::Boolean(*value),
         Primitive::Enumerated(state @ (0 | 1)) if binary => Value::Boolean(*state == 1),
+        Primitive::Unsigned(state @ (0 | 1)) if binary => Value::Boolean(*state == 1), // some devices do
         Primitive::Enumerated(state) if binary => {
             return Err(PointError::Garbled(format!("{state} is neither inactive nor active")));
         }
