@@ -129,6 +129,32 @@ fn garbage_is_an_error_at_once() {
 }
 
 #[test]
+fn no_wrong_bit_beside_the_value_makes_a_wrong_value() {
+    // Tag and value of the number stand before the closing tag.
+    const VALUE: std::ops::Range<usize> = 12..16;
+    let fake = Fake::start(7, |asked| {
+        let mut answer = asked.holds(&real(21.5));
+        assert_eq!(answer[VALUE], 21.5f32.to_be_bytes());
+        let bit = asked.number.saturating_sub(1) % (answer.len() * 8);
+        if asked.number > 0 && !VALUE.contains(&(bit / 8)) {
+            answer[bit / 8] ^= 1 << (bit % 8);
+        }
+        Reply::Apdus(vec![answer])
+    });
+    let timeout = Duration::from_millis(30);
+    let gateway = BacnetProvider::new(BacnetSettings { timeout, tries: 1, ..settings(vec![fake.address]) });
+    let right = Ok(vec![Ok(Value::Number(21.5))]);
+    while read(&gateway, &["AV/1"]) != right {} // on a loaded machine it may take another try
+    while fake.asked().len() < 18 * 8 {
+        match read(&gateway, &["AV/1"]) {
+            Ok(values) => assert!(values[0].is_err() || Ok(values.clone()) == right, "{values:?}"),
+            Err(ProviderError::Unreachable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
 fn an_answer_to_another_service_is_an_error() {
     let fake = Fake::start(7, |asked| {
         let ack = Apdu::SimpleAck { invoke: asked.invoke, service: confirmed::WRITE_PROPERTY };

@@ -166,9 +166,8 @@ fn described(row: &Row, wanted: &[Property], readings: &[Result<Content, PointEr
         readings.get(at)
     };
     let plain = plain(row);
-    let present = reading(properties::PRESENT_VALUE).map(|reading| {
-        reading.clone().and_then(|content| value::from_content(&content, row.kind == Kind::Binary))
-    });
+    let present = reading(properties::PRESENT_VALUE)
+        .map(|reading| reading.clone().and_then(|content| value::from_content(&content, Some(row.kind))));
     let priorities = reading(properties::PRIORITY_ARRAY).map(|reading| {
         matches!(reading.as_ref().map(Content::single), Ok(Some(Primitive::Unsigned(count))) if *count > 0)
     });

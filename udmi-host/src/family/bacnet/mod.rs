@@ -114,7 +114,7 @@ pub struct BacnetProvider {
 /// The content is not well formed, or no value of a point.
 pub fn value_of(content: &[u8], binary: bool) -> Result<Value, PointError> {
     let content = Content::decode(content).map_err(|broken| PointError::Garbled(broken.to_string()))?;
-    value::from_content(&content, binary)
+    value::from_content(&content, binary.then_some(objects::Kind::Binary))
 }
 
 impl BacnetProvider {
@@ -160,7 +160,7 @@ impl BacnetProvider {
         let mut readings = self.client.read_all(device, &wanted, VALUE_BYTES, until)?.into_iter();
         let mut value = |point: &Point| {
             let content = readings.next().unwrap_or(Ok(Content::Constructed))?;
-            value::from_content(&content, point.kind == Some(objects::Kind::Binary))
+            value::from_content(&content, point.kind)
         };
         Ok(points.iter().map(|point| point.as_ref().map_err(Clone::clone).and_then(&mut value)).collect())
     }

@@ -6,8 +6,9 @@ use super::codec::primitive::{Content, Primitive};
 use super::objects::Kind;
 use crate::family::PointError;
 
-/// The value of a point, from what a property holds. `binary` if its 0 and 1 mean inactive and active.
-pub(super) fn from_content(content: &Content, binary: bool) -> Result<Value, PointError> {
+/// The value of a point, from what a property holds. Of a known kind it has to be, as far as devices keep to that: any
+/// type of number is one.
+pub(super) fn from_content(content: &Content, kind: Option<Kind>) -> Result<Value, PointError> {
     let unusable = |why: &str| Err(PointError::Unusable(why.into()));
     match content {
         Content::Constructed => return unusable("data of several parts"),
@@ -15,14 +16,15 @@ pub(super) fn from_content(content: &Content, binary: bool) -> Result<Value, Poi
         Content::Values(_) => {}
     }
     let Some(value) = content.single() else { return unusable("a list") };
+    if kind.is_some_and(|kind| !fits(value, kind)) {
+        return Err(PointError::Garbled(format!("{value} is of another type than the object")));
+    }
+    let binary = kind == Some(Kind::Binary);
     Ok(match value {
         Primitive::Null => return unusable("null"),
         Primitive::Boolean(value) => Value::Boolean(*value),
         Primitive::Enumerated(state @ (0 | 1)) if binary => Value::Boolean(*state == 1),
         Primitive::Unsigned(state @ (0 | 1)) if binary => Value::Boolean(*state == 1), // some devices do
-        Primitive::Enumerated(state) if binary => {
-            return Err(PointError::Garbled(format!("{state} is neither inactive nor active")));
-        }
         Primitive::Enumerated(value) => Value::Integer((*value).into()),
         #[allow(clippy::cast_precision_loss)]
         Primitive::Unsigned(value) => {
@@ -40,6 +42,21 @@ pub(super) fn from_content(content: &Content, binary: bool) -> Result<Value, Poi
         | Primitive::Time(_)
         | Primitive::Object(_) => Value::Text(value.to_string()),
     })
+}
+
+/// Null fits everything: it is no value, whatever the kind.
+fn fits(value: &Primitive, kind: Kind) -> bool {
+    use Primitive::{Boolean, Double, Enumerated, Null, Real, Signed, Text, Unsigned};
+    match kind {
+        Kind::Real | Kind::Double | Kind::Signed | Kind::Unsigned => {
+            matches!(value, Real(_) | Double(_) | Signed(_) | Unsigned(_) | Null)
+        }
+        Kind::Binary => matches!(value, Enumerated(0 | 1) | Unsigned(0 | 1) | Boolean(_) | Null),
+        Kind::Multistate | Kind::Enumerated => matches!(value, Enumerated(_) | Unsigned(_) | Null),
+        Kind::Text => matches!(value, Text(_) | Null),
+        Kind::Boolean => matches!(value, Boolean(_) | Null),
+        Kind::Other => true,
+    }
 }
 
 fn number(number: f64) -> Result<Value, PointError> {
@@ -132,7 +149,7 @@ mod tests {
     use super::*;
 
     fn read(value: Primitive) -> Result<Value, PointError> {
-        from_content(&Content::Values(vec![value]), false)
+        from_content(&Content::Values(vec![value]), None)
     }
 
     #[test]
@@ -146,9 +163,22 @@ mod tests {
 
     #[test]
     fn only_inactive_and_active_are_states_of_a_binary_object() {
-        let binary = |state| from_content(&Content::Values(vec![Primitive::Enumerated(state)]), true);
+        let binary =
+            |state| from_content(&Content::Values(vec![Primitive::Enumerated(state)]), Some(Kind::Binary));
         assert_eq!((binary(0), binary(1)), (Ok(Value::Boolean(false)), Ok(Value::Boolean(true))));
         assert!(matches!(binary(2), Err(PointError::Garbled(_))));
+    }
+
+    #[test]
+    fn a_value_of_another_type_than_the_object_is_refused() {
+        let read = |value, kind| from_content(&Content::Values(vec![value]), Some(kind));
+        assert!(matches!(read(Primitive::Text("21.5".into()), Kind::Real), Err(PointError::Garbled(_))));
+        assert!(matches!(read(Primitive::Enumerated(3), Kind::Real), Err(PointError::Garbled(_))));
+        assert!(matches!(read(Primitive::Real(1.5), Kind::Multistate), Err(PointError::Garbled(_))));
+        assert!(matches!(read(Primitive::Real(1.0), Kind::Binary), Err(PointError::Garbled(_))));
+        assert!(matches!(read(Primitive::Null, Kind::Real), Err(PointError::Unusable(_))));
+        assert_eq!(read(Primitive::Unsigned(21), Kind::Real), Ok(Value::Integer(21)));
+        assert_eq!(read(Primitive::Boolean(true), Kind::Binary), Ok(Value::Boolean(true)));
     }
 
     #[test]
@@ -159,7 +189,7 @@ mod tests {
             Content::Values(vec![Primitive::Null]),
             Content::Values(vec![Primitive::Real(1.0), Primitive::Real(2.0)]),
         ] {
-            assert!(matches!(from_content(&content, false), Err(PointError::Unusable(_))));
+            assert!(matches!(from_content(&content, None), Err(PointError::Unusable(_))));
         }
     }
 
