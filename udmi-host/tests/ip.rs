@@ -17,18 +17,22 @@ fn scan(family: IpFamily, addresses: &[&str]) -> Vec<Found> {
 }
 
 fn scan_by(provider: IpProvider, addresses: &[&str]) -> Vec<Found> {
-    let request = ScanRequest {
-        family: provider.family().into(),
+    let mut found = Vec::new();
+    let request = request(provider.family(), addresses);
+    provider.scan(&request, &mut |device| found.push(device), &Stop::new()).unwrap();
+    found
+}
+
+fn request(family: &str, addresses: &[&str]) -> ScanRequest {
+    ScanRequest {
+        family: family.into(),
         generation: Timestamp::EPOCH,
         depth: Depth::Entries,
         references: false,
         addresses: addresses.iter().map(|&address| address.into()).collect(),
         networks: Vec::new(),
         duration_seconds: 10,
-    };
-    let mut found = Vec::new();
-    provider.scan(&request, &mut |device| found.push(device), &Stop::new()).unwrap();
-    found
+    }
 }
 
 fn found(family: IpFamily) -> Vec<String> {
@@ -169,6 +173,15 @@ fn this_machine_finds_itself() {
             assert!(found(family).contains(address), "{address}");
         }
     }
+}
+
+#[test]
+fn a_stopped_scan_tells_nothing_and_does_not_wait() {
+    let request = request(IpFamily::Ipv4.as_str(), &[]);
+    let stop = Stop::new();
+    stop.set();
+    let scanned = IpProvider::new(IpFamily::Ipv4).scan(&request, &mut |found| panic!("{found:?}"), &stop);
+    assert!(matches!(scanned, Err(ProviderError::Stopped)), "{scanned:?}");
 }
 
 #[test]

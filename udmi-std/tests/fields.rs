@@ -89,14 +89,14 @@ fn gateway(broker: &Broker, meter: SocketAddr) -> udmi_std::Handle {
         let reference = Some(reference.into());
         proxy.points.insert(point.into(), PointModel { writable, reference, ..PointModel::default() });
     }
-    let modbus = ModbusSettings {
-        hosts: vec![meter.to_string()],
+    let mut modbus = ModbusSettings {
         units: vec![1, 2],
         answer_timeout: PATIENCE,
         probe_timeout: Duration::from_secs(1),
         pause: Duration::ZERO,
         ..ModbusSettings::default()
     };
+    modbus.know(&proxy);
     Device::builder(settings(broker.address))
         .family(ModbusProvider::new(modbus))
         .proxied("EM-1", Proxied::new(proxy))

@@ -66,6 +66,7 @@ impl IpFamily {
 #[derive(Clone, Copy, Debug)]
 pub struct IpProvider {
     family: IpFamily,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     is_silent: bool,
 }
 

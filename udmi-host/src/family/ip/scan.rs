@@ -53,7 +53,7 @@ pub(super) fn scan(
         }
     }
     let end = end.min(Instant::now() + AFTERWARDS);
-    while !asked.is_empty() && Instant::now() < end {
+    while !asked.is_empty() && !stop.is_set() && Instant::now() < end {
         thread::sleep(PAUSE);
         look()?;
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use udmi_proto::ProxySettings;
+use udmi_proto::family::modbus::Reference;
 use udmi_proto::model::discovery::DiscoveryRef;
 
 /// How Modbus devices are reached and looked for. The defaults serve without configuration, but for scans, which
@@ -47,6 +49,27 @@ impl Default for ModbusSettings {
     }
 }
 
+impl ModbusSettings {
+    /// Learns what is known of a proxied device: its address is looked at by scans, and what of its points' references
+    /// names its unit is told of the address. The unit of others is in the device's config, which scans do not see.
+    pub fn know(&mut self, proxy: &ProxySettings) {
+        let Some(address) = proxy.families.get("modbus") else { return };
+        let references = self.known.entry(address.clone()).or_default();
+        for (name, model) in &proxy.points {
+            let Some(reference) = &model.reference else { continue };
+            let Ok(parsed) = Reference::parse(reference, None) else { continue };
+            let told = DiscoveryRef {
+                point: Some(name.clone()),
+                units: model.units.clone(),
+                kind: parsed.parameters.data_type.map(|data_type| data_type.as_str().to_owned()),
+                writable: Some(model.writable),
+                ..DiscoveryRef::default()
+            };
+            references.insert(reference.clone(), told);
+        }
+    }
+}
+
 /// Bounds of the Modbus provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModbusLimits {
@@ -61,5 +84,34 @@ pub struct ModbusLimits {
 impl Default for ModbusLimits {
     fn default() -> Self {
         Self { hosts: 256, scanned_hosts: 1024, scanned_at_once: 8 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use udmi_proto::PointModel;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_proxied_devices_is_known_of_their_hosts() {
+        let proxy = |address: &str, reference: &str| {
+            let mut proxy = ProxySettings::default();
+            proxy.families.insert("modbus".into(), address.into());
+            let reference = Some(reference.into());
+            proxy.points.insert("power".into(), PointModel { reference, ..PointModel::default() });
+            proxy.points.insert("without".into(), PointModel::default());
+            proxy
+        };
+        let mut settings = ModbusSettings::default();
+        settings.know(&proxy("plc", "1/3/0?type=INT16"));
+        settings.know(&proxy("plc", "2/3/0"));
+        settings.know(&proxy("other", "3/0"));
+        settings.know(&ProxySettings::default());
+        let references: Vec<_> = settings.known["plc"].keys().collect();
+        assert_eq!(references, ["1/3/0?type=INT16", "2/3/0"]);
+        let told = &settings.known["plc"]["1/3/0?type=INT16"];
+        assert_eq!((told.point.as_deref(), told.kind.as_deref()), (Some("power"), Some("INT16")));
+        assert!(settings.known["other"].is_empty() && settings.known.len() == 2);
     }
 }
