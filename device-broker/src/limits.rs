@@ -7,7 +7,8 @@ pub struct Limits {
     pub connections: usize,
     /// Sessions, connected or kept; a new client beyond is refused with code 3. Default 20,000.
     pub sessions: usize,
-    /// Subscriptions of one session; a new one beyond is refused with 0x80. Default 1,000.
+    /// Subscriptions of one session; a new one beyond is refused with 0x80. Default 10,000:
+    /// a gateway has three for each of the 2,000 devices it may act for.
     pub subscriptions: usize,
     /// Levels of a topic or filter: a longer filter is refused, a longer topic closes. Default 64.
     pub topic_levels: usize,
@@ -40,7 +41,7 @@ impl Default for Limits {
         Self {
             connections: 12_000,
             sessions: 20_000,
-            subscriptions: 1_000,
+            subscriptions: 10_000,
             topic_levels: 64,
             queued_messages: 10_000,
             queued_bytes: 16 << 20,

@@ -3,6 +3,8 @@
 
 #[path = "e2e/dialect.rs"]
 mod dialect;
+#[path = "e2e/gateway.rs"]
+mod gateway;
 #[path = "e2e/redirect.rs"]
 mod redirect;
 #[path = "e2e/restarts.rs"]

@@ -10,6 +10,7 @@ pub mod device;
 pub mod door;
 mod dynamic_security;
 pub mod gate;
+pub mod gateway;
 pub mod kills;
 mod mosquitto;
 pub mod restarts;
