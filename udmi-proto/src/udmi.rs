@@ -325,6 +325,10 @@ impl Dialect for Udmi {
                 }
                 self.own.on_command(cx, Command::Found { scan, found });
             }
+            (Command::Overheard { family, mut found }, Some(gateway)) => {
+                gateway.recognise(&family, &mut found);
+                self.own.on_command(cx, Command::Overheard { family, found });
+            }
             (Command::AddProxy { device, proxy }, Some(gateway)) => gateway.add(cx, device, *proxy),
             (Command::RemoveProxy { device }, Some(gateway)) => gateway.remove(cx, &device),
             (command, _) => self.own.on_command(cx, command),

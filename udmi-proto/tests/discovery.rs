@@ -12,6 +12,8 @@ mod clocks;
 mod enumeration;
 #[path = "discovery/localnet.rs"]
 mod localnet;
+#[path = "discovery/passive.rs"]
+mod passive;
 #[path = "discovery/periodic.rs"]
 mod periodic;
 #[path = "discovery/results.rs"]

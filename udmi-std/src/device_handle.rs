@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use udmi_host::log_bridge::{LevelFilter, LogBridge};
-use udmi_proto::{Category, Command, Json, JsonError, Level, PointModel, Reading, Udmi};
+use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, Reading, Udmi};
 
 use crate::driver::{Link, SendError};
 use crate::reading::IntoReading;
@@ -206,6 +206,15 @@ impl DeviceHandle {
     /// As [`Self::set_point`].
     pub fn fail_network(&self, network: &str, message: &str) -> Result<(), HandleError> {
         self.send(Command::FailNetwork { network: network.into(), message: message.into() })
+    }
+
+    /// A device was heard of without a scan, in a family such as `bacnet`. Told where the config wants so
+    /// (`passive_sec`), once in so many seconds as it says (§6.4).
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn overheard(&self, family: &str, found: Found) -> Result<(), HandleError> {
+        self.send(Command::Overheard { family: family.into(), found: Box::new(found) })
     }
 
     /// A top-level block of the application's own in the state, a JSON object, none if it is gone.

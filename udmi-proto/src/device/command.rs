@@ -84,6 +84,9 @@ impl DeviceCore {
             | Command::RemoveProxy { device } => {
                 self.refuse(cx, format!("device {device}: this device is no gateway"));
             }
+            Command::Overheard { family, found } => {
+                self.with(cx, |blocks, sc| blocks.discovery.on_overheard(sc, &family, *found));
+            }
             Command::Found { scan, found } => {
                 self.with(cx, |blocks, sc| blocks.discovery.on_found(sc, scan, *found));
             }

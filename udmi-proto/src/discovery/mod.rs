@@ -3,7 +3,9 @@
 mod enumeration;
 mod event;
 mod order;
+mod passive;
 mod report;
+mod result;
 mod round;
 mod scan;
 mod schedule;
@@ -27,7 +29,7 @@ use crate::scope::{DeviceTimer, Scope};
 
 use enumeration::Enumeration;
 pub(crate) use enumeration::OWN_FAMILY;
-use order::{Generation, Order};
+use order::{Generation, Order, goes_into_details};
 use scan::Scan;
 
 /// The most families of a config that are looked at.
@@ -125,12 +127,14 @@ impl Discovery {
         let legal = wanted.into_iter().filter(|(family, _)| is_name(family));
         for (family, config) in legal.take(FAMILIES) {
             let existing = before.remove(&family);
+            let listen = config.passive_sec.filter(|seconds| *seconds > 0);
+            let listen = listen.map(|seconds| (seconds, goes_into_details(config.depth)));
             let order = match Order::read(config) {
-                Ok(Some(order)) => order,
-                Ok(None) => {
+                Ok(None) if listen.is_none() => {
                     before.extend(existing.map(|scan| (family, scan))); // to be cancelled with the rest
                     continue;
                 }
+                Ok(order) => order,
                 Err(expected) => {
                     findings.push(format!("discovery.families.{family}.generation: {expected}"));
                     families.extend(existing.map(|scan| (family, scan)));
@@ -138,7 +142,11 @@ impl Discovery {
                 }
             };
             let mut scan = existing.unwrap_or_else(|| Scan::new(self.started));
-            scan.follow(sc, order, &family, self.scans.contains(&family));
+            match order {
+                Some(order) => scan.follow(sc, order, &family, self.scans.contains(&family)),
+                None => scan.rest(sc),
+            }
+            scan.listen(listen);
             families.insert(family, scan);
         }
         before.values_mut().for_each(|scan| scan.cancel(sc));
@@ -200,6 +208,13 @@ impl Discovery {
     pub(crate) fn on_found(&mut self, sc: &mut Scope<'_, '_>, id: HookId, found: Found) {
         if let Some((family, scan)) = self.scans_mut().find(|(_, scan)| scan.awaits(id)) {
             scan.on_found(sc, family, found);
+        }
+    }
+
+    /// A device was heard of without a scan.
+    pub(crate) fn on_overheard(&mut self, sc: &mut Scope<'_, '_>, family: &str, found: Found) {
+        if let Some((family, scan)) = self.scans_mut().find(|(name, _)| *name == family) {
+            scan.on_overheard(sc, family, found);
         }
     }
 

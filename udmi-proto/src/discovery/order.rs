@@ -52,8 +52,13 @@ impl Order {
 
     /// Whether results tell what the devices found offer.
     pub(super) fn wants_references(&self) -> bool {
-        self.depth >= Depth::Details
+        goes_into_details(Some(self.depth))
     }
+}
+
+/// Whether a depth asks for what devices offer.
+pub(super) fn goes_into_details(depth: Option<Depth>) -> bool {
+    depth.is_some_and(|depth| depth != Depth::Unknown && depth >= Depth::Details)
 }
 
 /// The name of a round or of an enumeration: a moment, and the text it is known by.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::InForce;
+use super::passive::Passive;
 use super::scan::{Phase, Scan};
 use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
@@ -46,6 +47,8 @@ struct Family<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     active_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    passive_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a Entry>,
 }
 
@@ -54,8 +57,11 @@ impl<'a> Family<'a> {
         let (generation, phase, active_count) = match &scan.phase {
             Phase::Pending(generation) => (Some(&generation.text), ScanPhase::Pending, None),
             Phase::Active(round) => (Some(&round.generation.text), ScanPhase::Active, Some(round.found())),
+            // §11 item 1: a family that is only listened to is active without a generation.
+            Phase::Stopped { .. } if scan.is_listening() => (None, ScanPhase::Active, None),
             Phase::Stopped { generation, found } => (generation.as_ref(), ScanPhase::Stopped, *found),
         };
-        Self { generation, phase, active_count, status: scan.status.as_ref() }
+        let passive_count = scan.passive.as_ref().map(Passive::count);
+        Self { generation, phase, active_count, passive_count, status: scan.status.as_ref() }
     }
 }

@@ -9,15 +9,10 @@ use device_link::{Full, HookId, Instant, Token};
 
 use super::event;
 use super::order::{Generation, Order};
-use crate::family::Family;
+use super::result::{RESULTS, check};
 use crate::model::discovery;
 use crate::port::{Found, Hook, Notice, ScanRequest};
 use crate::scope::Scope;
-
-/// The most devices that one round tells of; the rest is left out, and the family's status says so.
-const RESULTS: usize = 10_000;
-/// Longest address and name of a network, in bytes.
-const ADDRESS_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Round {
@@ -137,22 +132,5 @@ impl Round {
 
     pub(super) fn on_receipt(&mut self, token: Token) {
         self.events.remove(&token);
-    }
-}
-
-/// Whether a result is one: with an address by its family's rules, if UDMI knows the family.
-fn check(family: &str, found: &Found) -> Result<(), String> {
-    let network = found.network.as_deref();
-    if found.address.is_empty() {
-        return Err("it has no address".into());
-    }
-    if found.address.len() > ADDRESS_BYTES || network.is_some_and(|network| network.len() > ADDRESS_BYTES) {
-        return Err(format!("its address or network is longer than {ADDRESS_BYTES} bytes"));
-    }
-    match Family::from_name(family) {
-        Some(family) => family
-            .check_target(Some(&found.address), None, network)
-            .map_err(|malformed| format!("{malformed}")),
-        None => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use alloc::string::String;
 use device_link::{HookId, Instant, Token, UtcMillis};
 
 use super::order::{Generation, Order};
+use super::passive::Passive;
 use super::round::Round;
 use super::schedule::{first_round, next_second};
 use crate::model::category::{Category, Level};
@@ -21,8 +22,10 @@ const CLOCK_WAS_WRONG: i64 = 86_400;
 
 #[derive(Debug)]
 pub(super) struct Scan {
-    /// None until the first config was followed.
+    /// None if there is nothing to do but to listen.
     order: Option<Order>,
+    /// What was overheard, if the config wants to know.
+    pub(super) passive: Option<Passive>,
     pub(super) phase: Phase,
     /// What keeps the family from being scanned; until the next round begins or the order changes.
     pub(super) status: Option<Entry>,
@@ -46,7 +49,7 @@ impl Scan {
     pub(super) fn new(started: UtcMillis) -> Self {
         let started = started.0.div_euclid(1000);
         let phase = Phase::Stopped { generation: None, found: None };
-        Self { order: None, phase, status: None, started, last: started }
+        Self { order: None, passive: None, phase, status: None, started, last: started }
     }
 
     /// A config orders the scan. An order that is in force already disturbs nothing.
@@ -84,6 +87,30 @@ impl Scan {
             };
         }
         self.order = Some(order);
+    }
+
+    /// A config orders no scan.
+    pub(super) fn rest(&mut self, sc: &mut Scope<'_, '_>) {
+        if self.order.take().is_some() {
+            self.cancel(sc);
+            self.status = None;
+            self.phase = Phase::Stopped { generation: None, found: None };
+        }
+    }
+
+    /// A config wants what is overheard, not more often than every so many seconds, with references or without; or
+    /// does not.
+    pub(super) fn listen(&mut self, wanted: Option<(u32, bool)>) {
+        let before = self.passive.take();
+        self.passive = wanted.map(|(seconds, references)| {
+            let passive = before.unwrap_or_default();
+            passive.ordered(seconds, references)
+        });
+    }
+
+    /// Whether nothing is scanned and the family is only listened to.
+    pub(super) fn is_listening(&self) -> bool {
+        self.order.is_none()
     }
 
     /// Nobody can scan the family: that is all there is to tell.
@@ -234,6 +261,15 @@ impl Scan {
             Ok(()) => {}
             Err(message) if self.status.is_none() => self.report_failure(sc, &message),
             Err(_) => {}
+        }
+    }
+
+    pub(super) fn on_overheard(&mut self, sc: &mut Scope<'_, '_>, family: &str, found: Found) {
+        let Some(passive) = &mut self.passive else { return };
+        if let Err(message) = passive.take(sc, family, found)
+            && self.status.is_none()
+        {
+            self.report_failure(sc, &message);
         }
     }
 

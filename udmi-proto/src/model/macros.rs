@@ -3,7 +3,7 @@
 /// Declares an object with named members.
 ///
 /// `in "name"` makes it a document of its own, `[open]` allows members that are not listed. A field may
-/// carry its name on the wire (`kind as "type"`) and its constraints (`[required, minimum = 1]`, see
+/// carry its name on the wire (`kind as "type"`), another one that is read as well (`or "other"`), and its constraints (`[required, minimum = 1]`, see
 /// `describe::Property`).
 macro_rules! document {
     (
@@ -11,7 +11,7 @@ macro_rules! document {
         pub struct $name:ident $(in $document:literal)? $([$open:ident])? {
             $(
                 $(#[doc = $field_doc:expr])*
-                $field:ident $(as $wire:literal)? : $type:ty
+                $field:ident $(as $wire:literal)? $(or $alias:literal)? : $type:ty
                     $([$($limit:ident $(= $value:expr)?),+ $(,)?])?
             ),* $(,)?
         }
@@ -56,7 +56,7 @@ macro_rules! document {
             #[serde(field_identifier)]
             #[allow(non_camel_case_types)]
             enum Key {
-                $($(#[serde(rename = $wire)])? $field,)*
+                $($(#[serde(rename = $wire)])? $(#[serde(alias = $alias)])? $field,)*
                 #[serde(other)]
                 NotListed,
             }

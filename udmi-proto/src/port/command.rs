@@ -149,6 +149,14 @@ pub enum Command {
         /// What was found.
         found: Box<Found>,
     },
+    /// A device was heard of without a scan. Told where the config wants so (`passive_sec`), and not again for so long
+    /// as it says (§6.4).
+    Overheard {
+        /// In which family.
+        family: String,
+        /// What was heard of.
+        found: Box<Found>,
+    },
     /// Make a new key pair and use it from the next connection on, as the command `rotate_key` does.
     RotateKey,
     /// End in order: last state and logs, then exit.

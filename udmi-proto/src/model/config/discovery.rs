@@ -45,8 +45,8 @@ document! {
         addrs: Option<Vec<String>>,
         /// The networks to scan; all if absent.
         networks: Option<Vec<String>>,
-        /// Seconds between reports of what was overheard.
-        passive_sec: Option<u32> [minimum = 0],
+        /// Seconds in which what was overheard is not reported again.
+        passive_sec or "passive_holdoff_sec": Option<u32> [minimum = 0],
         /// How much to tell of each device found.
         depth: Option<Depth>,
     }
