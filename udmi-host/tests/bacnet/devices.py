@@ -142,12 +142,19 @@ def show(application, name):
     return {"present": plain(found.presentValue), "priorities": held}
 
 
+async def sockets_are_open():
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=5)
+
+
 async def main():
     applications = {
         1001: start("127.0.0.2", 1001, "AHU one", air_handler(1001)),
         1002: start("127.0.0.3", 1002, "AHU two", air_handler(1002)),
         1003: start("127.0.0.4", 1003, "Controller", many_points(1003)),
     }
+    await sockets_are_open()
     print("ready", flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):

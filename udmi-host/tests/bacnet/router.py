@@ -56,6 +56,12 @@ class RoutedDevice(Application):
         )
 
 
+async def sockets_are_open():
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=5)
+
+
 async def main():
     host = "127.0.0.5"
     local = IPv4Address(f"{host}:{free_port(host)}")
@@ -70,6 +76,7 @@ async def main():
     access.bind(VirtualLinkLayer(station, "floor"), net=5, address=station)
     RoutedDevice(2005, "floor", LocalStation(7))
     print(json.dumps({"device": 2005, "address": str(local)}), flush=True)
+    await sockets_are_open()
     print("ready", flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
