@@ -19,9 +19,10 @@ impl Device {
     /// Starts it; none where the package is not installed.
     fn start() -> Option<Self> {
         let python = std::env::var("UDMI_PYTHON").unwrap_or_else(|_| "python3".into());
-        let is_there = Command::new(&python).args(["-c", "import pymodbus"]).stderr(Stdio::null()).status();
+        let is_there =
+            Command::new(&python).args(["-c", "import pymodbus.simulator"]).stderr(Stdio::null()).status();
         if !is_there.is_ok_and(|status| status.success()) {
-            eprintln!("left out: {python} has no package pymodbus");
+            eprintln!("left out: {python} has no package pymodbus with a simulator");
             return None;
         }
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modbus/device.py");
