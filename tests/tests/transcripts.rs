@@ -1,6 +1,7 @@
 //! Scenarios for people to read: commands after a `$`, and what the device answers. A changed snapshot is
 //! explained in the commit that changes it; `INSTA_UPDATE=always` writes them anew.
 
+use udmi_proto::{GatewaySettings, ProxySettings, Settings};
 use udmi_tests::model::Model;
 use udmi_tests::world::{Answer, Setup, World};
 
@@ -49,6 +50,38 @@ fn first_start() {
     let config = format!(r#"{{"system":{system},"localnet":{{"families":{{"ipv4":{{}}}}}}}}"#);
     let script = format!("config {config}\nconnect\nadvance 3s\nshow /system/operation\nshow /localnet");
     snapshot!(world.script(&script));
+}
+
+/// §1.10: the gateway's own config, the attachment, the device's config, its state.
+#[test]
+fn gateway_attaches_a_device_and_acts_for_it() {
+    const QUIET_DEVICE: &str = r#""system":{"min_loglevel":500,"metrics_rate_sec":0}"#;
+    let gateway = "/r/REG/d/GAT-1";
+    let mut settings = Settings::new("GAT-1", setup().settings.endpoint, gateway, gateway);
+    settings.options.commands = false;
+    let proxies = [("AHU-22".to_owned(), ProxySettings::default())].into();
+    settings.gateway = Some(GatewaySettings { proxies, ..GatewaySettings::default() });
+    let mut setup = Setup { transcript: Some(WIDTH), ..Setup::new(settings) };
+    setup.bound = vec!["AHU-22".into()];
+    let mut world = World::new(setup);
+    world.script(&format!(
+        r#"
+        at /r/REG/d/AHU-22
+        config {{{QUIET_DEVICE},"gateway":{{"target":{{"addr":"7"}}}}}}
+        at {gateway}
+        config {{{QUIET_DEVICE}}}
+        connect
+        advance 5s
+        "#
+    ));
+    snapshot!(world.script(
+        r#"
+        config {"gateway":{"proxy_ids":["AHU-22"]}}
+        advance 200ms
+        at /r/REG/d/AHU-22
+        show /gateway
+        "#
+    ));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{Opens, World};
 impl World {
     /// Runs a script and renders what happened: each command after a `$`, then the answer.
     ///
-    /// `connect`, `config PATCH`, `raw TEXT` (on the config topic), `publish TOPIC TEXT`, `advance 5s`,
+    /// `at PREFIX` (whose config and state the rest is about), `connect`, `config PATCH`, `raw TEXT` (on the config topic), `publish TOPIC TEXT`, `advance 5s`,
     /// `until state|event|link|exit` (at most five minutes), `hook N ok|failed|invalid`, `do COMMAND` (of the
     /// application, as JSON), `drop`, `refuse`, `silence`, `unheard`, `calm`, `crash`, `show POINTER` (of the
     /// state that arrived last).
@@ -28,6 +28,7 @@ impl World {
 
     fn obey(&mut self, verb: &str, rest: &str) -> Option<String> {
         match verb {
+            "at" => self.cloud.turn_to(rest),
             "connect" => drop(self.run_until(300_000, |world| world.is_linked())),
             "config" => self.configure(&parse(rest)),
             "raw" => self.publish("config", rest, true),
