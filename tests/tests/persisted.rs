@@ -4,12 +4,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use udmi_proto::{Action, Boot, Device, Instant, Key, Limits, Notice, Now, Stored, Udmi, UtcMillis};
+use udmi_proto::{
+    Action, Boot, Device, GatewaySettings, Instant, Key, Limits, Notice, Now, ProxyMode, ProxySettings,
+    Settings, Stored, Udmi, UtcMillis,
+};
 use udmi_tests::model::Model;
 
 /// Everything that is kept, and the version that is written now.
-const KEPT: [(&str, u32); 6] =
-    [("attempts", 1), ("blobset", 1), ("endpoint", 1), ("outbox", 1), ("rotation", 2), ("system", 1)];
+const KEPT: [(&str, u32); 7] = [
+    ("attempts", 1),
+    ("blobset", 1),
+    ("endpoint", 1),
+    ("outbox", 1),
+    ("proxies", 1),
+    ("rotation", 2),
+    ("system", 1),
+];
 
 /// Key, version and content of each file.
 fn golden() -> Vec<(String, u32, Vec<u8>)> {
@@ -30,7 +40,13 @@ fn first_actions(key: &str, value: &[u8]) -> Vec<Action> {
     let now = Now { at: Instant(0), utc: UtcMillis(1_772_400_000_000) };
     let limits = Limits { outbox_kept_bytes: 1000, ..Limits::default() };
     let boot = Boot { stored: vec![stored], limits, ..Boot::new(now, 7) };
-    let mut device = Device::new(boot, Udmi::new(Model::air_handler().settings).unwrap());
+    let gateway = GatewaySettings {
+        proxies: [("AHU-22".to_owned(), ProxySettings::default())].into(),
+        mode: ProxyMode::Implicit,
+        ..GatewaySettings::default()
+    };
+    let settings = Settings { gateway: Some(gateway), ..Model::air_handler().settings };
+    let mut device = Device::new(boot, Udmi::new(settings).unwrap());
     std::iter::from_fn(|| device.poll()).collect()
 }
 
@@ -78,6 +94,15 @@ fn a_count_and_an_endpoint_go_on_where_they_were() {
             let counted = |action: &Action| {
                 matches!(action, Action::Store { value: Some(value), .. }
                 if String::from_utf8_lossy(value).contains("\"restart_count\":42"))
+            };
+            assert!(actions.iter().any(counted), "{actions:?}");
+        }
+        if key == "proxies" {
+            let counted = |action: &Action| match action {
+                Action::Notify(Notice::Proxied { notice, .. }) => {
+                    matches!(&**notice, Notice::Logged(entry) if entry.message.ends_with("restart count 43"))
+                }
+                _ => false,
             };
             assert!(actions.iter().any(counted), "{actions:?}");
         }
