@@ -7,6 +7,7 @@
 mod device;
 mod endpoint;
 mod execution;
+mod gateway;
 mod json;
 mod merge;
 mod settings;
@@ -20,6 +21,7 @@ use udmi_proto::model::metadata::Metadata;
 pub use device::{DeviceClass, GeneratedConfig};
 pub use endpoint::{Credential, DEFAULT_PORT, Endpoint, TlsFiles, TokenAlgorithm};
 pub use execution::{ProjectSpec, Provider};
+pub use gateway::Behind;
 pub use json::{MAX_SITE_FILE_BYTES, SiteError};
 pub use settings::{Connection, Proof, point_model, settings, token};
 

@@ -123,7 +123,8 @@ impl SiteModel {
     }
 }
 
-/// The settings of a device: what its metadata says, and where `connection` leads.
+/// The settings of a device: what its metadata says, and where `connection` leads. Those of a gateway know no proxied
+/// devices yet; [`Behind::settings`](super::Behind::settings) does.
 pub fn settings(device: &Device, connection: &Connection) -> Settings {
     let transport = if connection.tls.is_some() { Transport::Tls } else { Transport::Tcp };
     let endpoint = Broker { host: connection.host.clone(), port: connection.port, transport };
@@ -148,7 +149,7 @@ pub fn settings(device: &Device, connection: &Connection) -> Settings {
 }
 
 /// The static part of the state's system block; what the metadata leaves out keeps its placeholder (§3.2).
-fn identity(device: &Device) -> Identity {
+pub(super) fn identity(device: &Device) -> Identity {
     let system = &device.metadata.system;
     let mut identity = Identity { serial_no: device.serial_no.clone(), ..Identity::default() };
     if let Some(hardware) = &system.hardware {
@@ -162,20 +163,20 @@ fn identity(device: &Device) -> Identity {
 }
 
 /// What the device claims to support; a feature without a stage is stable (§6.3).
-fn features(metadata: &Metadata) -> BTreeMap<String, Stage> {
+pub(super) fn features(metadata: &Metadata) -> BTreeMap<String, Stage> {
     let Some(features) = &metadata.features else { return BTreeMap::new() };
     let stage = |feature: &DiscoveryFeature| feature.stage.unwrap_or(Stage::Stable);
     features.0.iter().map(|(name, feature)| (name.clone(), stage(feature))).collect()
 }
 
 /// Addresses by family.
-fn families(metadata: &Metadata) -> BTreeMap<String, String> {
+pub(super) fn families(metadata: &Metadata) -> BTreeMap<String, String> {
     let Some(localnet) = &metadata.localnet else { return BTreeMap::new() };
     let address = |family: &udmi_proto::model::metadata::LocalnetFamily| family.addr.clone();
     localnet.families.iter().filter_map(|(name, family)| Some((name.clone(), address(family)?))).collect()
 }
 
-fn points(metadata: &Metadata) -> BTreeMap<String, PointModel> {
+pub(super) fn points(metadata: &Metadata) -> BTreeMap<String, PointModel> {
     let Some(pointset) = &metadata.pointset else { return BTreeMap::new() };
     pointset.points.iter().map(|(name, point)| (name.clone(), point_model(point))).collect()
 }
