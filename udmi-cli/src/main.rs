@@ -9,6 +9,7 @@ mod demo;
 mod device;
 mod difference;
 mod endpoint;
+mod field;
 mod init;
 mod keys;
 mod output;

@@ -55,7 +55,7 @@ struct Point {
     /// The point whose written value this one follows.
     follows: Option<String>,
     present: Value,
-    writing: Option<Writing>,
+    writing: Option<Box<Writing>>,
 }
 
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Plant {
             }
         }
         let from = point.arrive(now).clone();
-        point.writing = Some(Writing { from, to: value.clone(), since: now, until });
+        point.writing = Some(Box::new(Writing { from, to: value.clone(), since: now, until }));
         Written::Taken
     }
 

@@ -1,7 +1,7 @@
 //! The plant as the application of a device.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use udmi_host::fetch;
 use udmi_host::key_store::{DeviceKeys, KeyStoreError};
@@ -10,13 +10,14 @@ use udmi_proto::model::events::SystemMetrics;
 use udmi_proto::{Category, Command, Hook, Level, Notice, Outcome, Udmi};
 use udmi_std::driver::Application;
 
+use super::gateway::Plants;
 use super::module::Module;
 use super::notices::Notices;
-use crate::plant::{Alarm, Plant, Written};
+use crate::plant::{Alarm, Written};
 
 /// Answers for a plant, and prints what the device tells.
 pub(super) struct PlantApplication {
-    pub(super) plant: Plant,
+    pub(super) plants: Plants,
     pub(super) born: Instant,
     /// The folder whose file system the metrics tell of.
     pub(super) folder: PathBuf,
@@ -32,18 +33,11 @@ pub(super) struct PlantApplication {
 
 impl Application<Udmi> for PlantApplication {
     fn answer(&mut self, hook: Hook) -> Outcome {
-        let now = self.born.elapsed();
         match hook {
-            Hook::WritePoint { point, value, .. } => match self.plant.write(&point, &value, now) {
-                Written::Taken => Outcome::Done,
-                Written::Invalid(why) => Outcome::Invalid { message: why.to_owned() },
-                Written::Failed(why) => Outcome::Failed { message: why.to_owned() },
-            },
-            Hook::ReleasePoint { point, .. } => {
-                self.plant.release(&point);
-                Outcome::Done
+            Hook::WritePoint { .. } | Hook::ReleasePoint { .. } | Hook::ReadPoints { .. } => {
+                self.answer_points(None, hook)
             }
-            Hook::ReadPoints { wanted } => self.read(&wanted.polled, now),
+            Hook::Proxied { device, hook, .. } => self.answer_points(Some(&device), *hook),
             Hook::Metrics => Outcome::Metrics(self.metrics()),
             Hook::ProcessBlob { name, staged, .. } => {
                 self.module.process(&name, &fetch::staged(&self.staging, staged))
@@ -65,9 +59,7 @@ impl Application<Udmi> for PlantApplication {
                 Some(Ok(())) => Outcome::Done,
                 Some(Err(error)) => failed(&error),
             },
-            Hook::Lifecycle { .. } | Hook::Command { .. } | Hook::Scan { .. } | Hook::Proxied { .. } => {
-                Outcome::Unhandled
-            }
+            Hook::Lifecycle { .. } | Hook::Command { .. } | Hook::Scan { .. } => Outcome::Unhandled,
         }
     }
 
@@ -77,14 +69,37 @@ impl Application<Udmi> for PlantApplication {
 }
 
 impl PlantApplication {
-    fn read(&mut self, names: &[String], now: Duration) -> Outcome {
-        let values = self.plant.read(names, now);
-        for Alarm { point, raised } in self.plant.take_alarms() {
-            let (level, what) = if raised { (Level::WARNING, "raised") } else { (Level::NOTICE, "cleared") };
-            let message = format!("Point {point}: alarm {what}");
-            (self.say)(Command::Log { level, category: Category::device("alarm"), message, detail: None });
+    /// Answers what concerns points, of a proxied device or of the device itself.
+    fn answer_points(&mut self, device: Option<&str>, hook: Hook) -> Outcome {
+        let now = self.born.elapsed();
+        let Some(plant) = self.plants.get(device) else { return Outcome::Unhandled };
+        match hook {
+            Hook::WritePoint { point, value, .. } => match plant.write(&point, &value, now) {
+                Written::Taken => Outcome::Done,
+                Written::Invalid(why) => Outcome::Invalid { message: why.to_owned() },
+                Written::Failed(why) => Outcome::Failed { message: why.to_owned() },
+            },
+            Hook::ReleasePoint { point, .. } => {
+                plant.release(&point);
+                Outcome::Done
+            }
+            Hook::ReadPoints { wanted } => {
+                let (values, alarms) = (plant.read(&wanted.polled, now), plant.take_alarms());
+                alarms.into_iter().for_each(|alarm| self.tell(device, &alarm));
+                Outcome::Values { values }
+            }
+            _ => Outcome::Unhandled,
         }
-        Outcome::Values { values }
+    }
+
+    fn tell(&mut self, device: Option<&str>, Alarm { point, raised }: &Alarm) {
+        let (level, what) = if *raised { (Level::WARNING, "raised") } else { (Level::NOTICE, "cleared") };
+        let message = format!("Point {point}: alarm {what}");
+        let log = Command::Log { level, category: Category::device("alarm"), message, detail: None };
+        (self.say)(match device {
+            None => log,
+            Some(device) => Command::Proxied { device: device.to_owned(), command: Box::new(log) },
+        });
     }
 
     fn metrics(&self) -> SystemMetrics {

@@ -3,12 +3,14 @@
 mod application;
 mod authentication;
 mod connection;
+mod gateway;
 mod lock;
 mod module;
 mod notices;
 mod restart;
 mod run;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,9 +20,14 @@ use udmi_host::site::{Device, DeviceClass, SiteModel};
 use udmi_proto::exit_code;
 
 use crate::cloud;
+use crate::field::FieldArguments;
 use crate::output::{Failure, Output};
 use authentication::Authentication;
+use gateway::{PlantKind, Plants};
 use lock::Lock;
+
+/// The plant is a little ahead of what the state says, so that a value that is `applied` can be read.
+const AHEAD: f64 = 0.9;
 
 const AFTER_HELP: &str = "\
 The device's points come from the site model: numbers wander within baseline and tolerance, switches change
@@ -29,12 +36,19 @@ What the device remembers (its restart count, where it was redirected to, the so
 sent if --keep-outbox wants it) is kept in --state-dir, which one device at a time uses. Its software is the blob
 `system`; see `udmi blob --help`. The cloud's command `rotate_key` makes it a new key.
 
+A gateway acts for all devices its config names, and knows those of the site model that it lists or that name it.
+Asked for a proxied device, this runs its gateway. --plant bacnet, modbus or both reach the proxied devices whose
+config has a target in that family, and their points that have a reference; all other points are simulated. Scans find
+what the site model says there is; with other plants than simulated ones, what there is.
+
 Examples:
   udmi device --site site --device AHU-1                      as the site model says
   udmi device --site site --device AHU-1 --endpoint mqtt://127.0.0.1:1883
                                                               at a plain broker, without credentials
   udmi device --site site --device AHU-1 --endpoint mqtts://broker.example --auth jwt --audience project --make-keys
                                                               with a key of its own, by signed tokens
+  udmi device --site site --device GAT-1 --endpoint mqtt://127.0.0.1:1883 --plant modbus --modbus-line line_1=plc:502
+                                                              a gateway, with its meters on the line of a converter
 
 Exit codes:
   0    stopped by Ctrl-C, SIGTERM or the cloud (mode `shutdown`)
@@ -114,6 +128,12 @@ pub(crate) struct Arguments {
     /// Seconds that a write takes until it is in force
     #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = write_seconds)]
     write_seconds: f64,
+    /// What stands behind the points: sim, or bacnet and modbus field devices; may be several, with commas
+    #[arg(long, value_enum, value_name = "KIND", default_value = "sim", value_delimiter = ',')]
+    #[arg(hide_possible_values = true)]
+    plant: Vec<PlantKind>,
+    #[command(flatten)]
+    field: FieldArguments,
     /// Record the run in this file, for `udmi trace` and `udmi replay`
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -150,20 +170,26 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let site = SiteModel::open(&arguments.site).map_err(|error| {
         Failure::usage(&error).hint("`udmi init site` writes a small site model to begin with")
     })?;
-    let device = find(&site, arguments.device.as_deref())?;
-    explain_class(&site, &device, output)?;
+    let device = connecting(&site, find(&site, arguments.device.as_deref())?, output)?;
     let store = arguments.state_dir.clone().unwrap_or_else(|| state_folder(&site, &device));
     let lock = Lock::take(&store)?;
-    let plan = connection::plan(&arguments, &site, &device, output)?;
+    let mut plan = connection::plan(&arguments, &site, &device, output)?;
+    let write = Duration::from_secs_f64(arguments.write_seconds);
+    let seed = arguments.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let plants = Plants::of(&site, &device, &mut plan, seed, write.mul_f64(AHEAD), output)?;
+    let field = gateway::field(&arguments.plant, &arguments.field, &site, &mut plan.settings)?;
+    plan.settings.check().map_err(Failure::usage)?;
+    drop((site, device));
     let restart = arguments.restart;
     let run = run::Run {
         store,
         plan,
-        pointset: device.metadata.pointset,
-        write: Duration::from_secs_f64(arguments.write_seconds),
+        plants,
+        field,
+        write,
         keep_outbox: arguments.keep_outbox,
         trace: arguments.trace,
-        seed: arguments.seed,
+        seed,
         until_input_ends: arguments.until_input_ends,
     };
     let reason = match arguments.runtime {
@@ -191,33 +217,25 @@ fn find(site: &SiteModel, id: Option<&str>) -> Result<Device, Failure> {
     })
 }
 
-/// A device of a class that has no connection of its own is refused.
-fn explain_class(site: &SiteModel, device: &Device, output: &Output) -> Result<(), Failure> {
-    match device.class {
-        DeviceClass::Direct => {}
-        DeviceClass::Gateway => {
-            let proxies = device.proxy_ids.join(", ");
-            output.remark(format!(
-                "{} runs as itself; the devices behind it ({proxies}) are not served",
-                device.id
-            ));
+/// The device that connects: for a proxied one its gateway. One that nobody connects for is refused.
+fn connecting(site: &SiteModel, device: Device, output: &Output) -> Result<Device, Failure> {
+    match (device.class, &device.gateway_id) {
+        (DeviceClass::Direct | DeviceClass::Gateway, _) | (DeviceClass::Proxied, None) => Ok(device),
+        (DeviceClass::Proxied, Some(gateway)) => {
+            output.remark(format!("{} is proxied: running its gateway, {gateway}", device.id));
+            let gateway = find(site, Some(gateway))?;
+            if gateway.class != DeviceClass::Gateway {
+                let problem = format!("{} is no gateway, but the one of {}", gateway.id, device.id);
+                return Err(Failure::usage(problem).hint("a gateway has gateway.proxy_ids in its metadata"));
+            }
+            Ok(gateway)
         }
-        DeviceClass::Proxied => {
-            let gateway = device.gateway_id.as_deref().unwrap_or("its gateway");
-            let problem = format!(
-                "{} is proxied: {gateway} speaks for it, and proxied devices are not served yet",
-                device.id
-            );
-            return Err(Failure::usage(problem)
-                .hint(format!("run a direct device or a gateway of {}", site.registry())));
-        }
-        DeviceClass::Virtual => {
+        (DeviceClass::Virtual, _) => {
             let problem = format!("{} is virtual: it has no connection of its own", device.id);
-            return Err(Failure::usage(problem)
-                .hint("a device that connects has cloud.auth_type in its metadata, such as \"ES256\""));
+            Err(Failure::usage(problem)
+                .hint("a device that connects has cloud.auth_type in its metadata, such as \"ES256\""))
         }
     }
-    Ok(())
 }
 
 /// In the user's state folder, else here.

@@ -1,7 +1,6 @@
 //! Runs a device on threads or on a bare socket, until it ends.
 
 use std::fs::File;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,30 +13,30 @@ use device_link::trace::Header;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use udmi_host::family::FieldHooks;
 use udmi_host::fetch::{FetchPolicy, Fetcher};
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{FileStore, Store as _};
 use udmi_host::tls::TlsConfig;
-use udmi_proto::model::metadata::Pointset;
-use udmi_proto::{Command, Settings, Source, Udmi};
+use udmi_proto::{Command, Limits, Settings, Source, Udmi};
 use udmi_std::bare::Bare;
 use udmi_std::driver::{Driver, Link, Signer, TlsSource, TraceOutput};
 
 use super::application::PlantApplication;
 use super::connection::{Plan, Tls};
+use super::gateway::Plants;
 use super::module::Module;
 use super::notices::Notices;
 use crate::output::{Failure, Output};
-use crate::plant::Plant;
 
 /// How long a bare device sleeps at most before it looks whether it is to stop.
 const LOOK_AROUND: Duration = Duration::from_millis(250);
-/// The plant is a little ahead of what the state says, so that a value that is `applied` can be read.
-const AHEAD: f64 = 0.9;
 /// Where blobs are fetched to, within the state folder.
 const STAGING: &str = "staging";
 /// Where the simulated software is, within the state folder.
 const SOFTWARE: &str = "software";
+/// Notices of a proxied device that may wait to be printed.
+const NOTICES_PER_PROXY: usize = 8;
 /// From then on a second signal ends the process at once.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// The exit code of a process that a second signal ends.
@@ -47,13 +46,15 @@ const IMPATIENT: i32 = 130;
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) plan: Plan,
-    pub(super) pointset: Option<Pointset>,
+    pub(super) plants: Plants,
+    /// Scans, and reaches field devices.
+    pub(super) field: FieldHooks,
     pub(super) write: Duration,
     pub(super) store: PathBuf,
     /// Bytes of unacknowledged messages that outlive the run.
     pub(super) keep_outbox: usize,
     pub(super) trace: Option<PathBuf>,
-    pub(super) seed: Option<u64>,
+    pub(super) seed: u64,
     pub(super) until_input_ends: bool,
 }
 
@@ -130,10 +131,9 @@ impl Run {
         let Plan { settings, tls, keys } = self.plan;
         let settings = simulated(settings, self.write);
         let staging = self.store.join(STAGING);
-        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let store = open_store(&self.store, output)?;
         let application = PlantApplication {
-            plant: Plant::new(self.pointset.as_ref(), seed, self.write.mul_f64(AHEAD)),
+            plants: self.plants,
             born: Instant::now(),
             staging: staging.clone(),
             module: Module::new(self.store.join(SOFTWARE)),
@@ -143,13 +143,20 @@ impl Run {
             say,
         };
         let trace = self.trace.map(|path| trace_output(&path, settings.clone())).transpose()?;
+        let gateway = settings.gateway.as_ref();
+        let (proxies, limits) = gateway
+            .map(|gateway| (gateway.proxies.len(), gateway.scaled(&Limits::default())))
+            .unwrap_or_default();
         let dialect = Udmi::new(settings).map_err(Failure::usage)?;
         let mut driver = Driver::new(dialect, application);
         driver.store = Box::new(store);
         secure(&mut driver, tls, keys)?;
         driver.fetcher = Some(Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?);
+        driver.delegate = Box::new(self.field);
+        driver.limits = limits;
+        driver.notices_max += proxies * NOTICES_PER_PROXY;
         driver.limits.outbox_kept_bytes = self.keep_outbox;
-        driver.seed = seed;
+        driver.seed = self.seed;
         driver.trace = trace;
         Ok(driver)
     }
@@ -173,7 +180,9 @@ fn secure(driver: &mut Driver<Udmi>, tls: Option<Tls>, keys: Option<DeviceKeys>)
 
 /// All points are asked for, and writes show as `updating` for as long as the plant takes.
 fn simulated(mut settings: Settings, write: Duration) -> Settings {
-    for model in settings.points.values_mut() {
+    let proxies = settings.gateway.iter_mut().flat_map(|gateway| gateway.proxies.values_mut());
+    let points = proxies.map(|proxy| &mut proxy.points).chain([&mut settings.points]);
+    for model in points.flat_map(|points| points.values_mut()) {
         model.source = Source::Polled;
     }
     settings.options.minimum_updating_ms = u64::try_from(write.as_millis()).unwrap_or(u64::MAX);
