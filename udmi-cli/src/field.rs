@@ -74,11 +74,22 @@ impl FieldArguments {
     }
 }
 
-/// The references of the site's Modbus devices, by address.
+/// The references of the site's Modbus devices, by address. They begin with the unit, which may stand beside the
+/// address.
 fn known_units(site: &SiteModel) -> Result<BTreeMap<String, BTreeMap<String, DiscoveryRef>>, Failure> {
     let mut known: BTreeMap<String, BTreeMap<String, DiscoveryRef>> = BTreeMap::new();
-    for found in site.found(Family::Modbus.as_str(), true).map_err(Failure::usage)? {
-        known.entry(found.address).or_default().extend(found.references);
+    for id in site.device_list().map_err(Failure::usage)?.ids {
+        let Ok(device) = site.device(&id) else { continue }; // told by `udmi check`
+        let families = device.metadata.localnet.as_ref().map(|localnet| &localnet.families);
+        let place = families.and_then(|families| families.get(Family::Modbus.as_str()));
+        let Some((place, address)) = place.and_then(|place| Some((place, place.addr.clone()?))) else {
+            continue;
+        };
+        let full = |(reference, offered): (String, DiscoveryRef)| match &place.unitid {
+            Some(unit) => (format!("{unit}/{reference}"), offered),
+            None => (reference, offered),
+        };
+        known.entry(address).or_default().extend(device.references().into_iter().map(full));
     }
     Ok(known)
 }

@@ -16,6 +16,7 @@ mod output;
 mod plant;
 mod replay;
 mod sample;
+mod scan;
 mod text;
 mod trace;
 mod watch;
@@ -65,6 +66,7 @@ enum Command {
     Device(device::Arguments),
     Broker(broker::Arguments),
     Watch(watch::Arguments),
+    Scan(scan::Arguments),
     Config(config::Arguments),
     Endpoint(endpoint::Arguments),
     Blob(blob::Arguments),
@@ -90,6 +92,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Device(arguments) => device::run(arguments, output),
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
+        Command::Scan(arguments) => scan::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Endpoint(arguments) => endpoint::run(arguments, output),
         Command::Blob(arguments) => blob::run(arguments, output),

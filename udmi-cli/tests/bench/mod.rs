@@ -64,9 +64,14 @@ impl Bench {
 
     /// Keeps a config for the device.
     pub(crate) fn configure(&self, config: &Value) {
+        self.configure_device("AHU-1", config);
+    }
+
+    /// Keeps a config for any device.
+    pub(crate) fn configure_device(&self, device: &str, config: &Value) {
         let folder = tempfile::tempdir().unwrap();
         let file = write(folder.path(), "config.json", config);
-        let arguments = ["--device", "AHU-1", "--no-wait", "--keep-timestamp", "--file", &file];
+        let arguments = ["--device", device, "--no-wait", "--keep-timestamp", "--file", &file];
         let output = self.udmi("config", &arguments).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
     }
@@ -90,11 +95,24 @@ impl Bench {
 
     /// Waits for the first message on a topic of the device in a registry.
     pub(crate) fn message_in(&self, registry: &str, topic: &str) -> Value {
-        let wanted = format!("/r/{registry}/d/AHU-1/{topic}");
+        self.next(&format!("/r/{registry}/d/AHU-1/{topic}"))
+    }
+
+    /// Waits for a message of any device that is as wanted.
+    pub(crate) fn message_where(&self, device: &str, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.next(&format!("/r/REG/d/{device}/{topic}"));
+            if wanted(&message) {
+                return message;
+            }
+        }
+    }
+
+    fn next(&self, wanted: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.notes.recv_timeout(left).unwrap_or_else(|_| panic!("no {topic}")) {
+            match self.notes.recv_timeout(left).unwrap_or_else(|_| panic!("no {wanted}")) {
                 Note::Published { topic, payload, .. } if topic == wanted => {
                     return serde_json::from_slice(&payload).unwrap();
                 }

@@ -36,9 +36,18 @@ impl Place {
     }
 
     pub(crate) fn device_at(&self, url: &str, arguments: &[&str]) -> Running {
+        self.start("AHU-1", url, arguments)
+    }
+
+    /// Another one of the site.
+    pub(crate) fn device_of(&self, bench: &Bench, device: &str, arguments: &[&str]) -> Running {
+        self.start(device, &bench.url(), arguments)
+    }
+
+    fn start(&self, device: &str, url: &str, arguments: &[&str]) -> Running {
         let mut command = udmi();
         command.arg("device").arg("--site").arg(self.site());
-        command.args(["--device", "AHU-1", "--endpoint", url, "--registry", "REG", "--seed", "1"]);
+        command.args(["--device", device, "--endpoint", url, "--registry", "REG", "--seed", "1"]);
         command.arg("--state-dir").arg(self.folder().join("state"));
         command.args(["-q", "--until-input-ends"]).args(arguments);
         Running(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
