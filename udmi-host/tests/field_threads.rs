@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use udmi_host::family::{
     Answer, Call, CallId, FamilyProvider, FieldLimits, FieldThreads, Found, PointError, ProviderError,
-    ScanRequest, Stop, Target, WriteError,
+    ScanRequest, Share, Stop, Target, WriteError,
 };
 use udmi_proto::Value;
 use udmi_proto::model::common::{Depth, Timestamp};
@@ -139,6 +139,22 @@ fn dead_devices_do_not_hold_the_others() {
     }
 }
 
+/// Idle threads would look again only after ten seconds.
+#[test]
+fn regression_what_has_hung_leaves_its_room_to_doubtful_devices_at_once() {
+    let scripted = Scripted::new();
+    let field = field(&scripted, FieldLimits { threads: 4, doubtful: 1, ..brief() });
+    let devices = ["flapping 1", "flapping 2"];
+    devices.iter().for_each(|device| field.read(device, "a"));
+    devices.iter().for_each(|_| assert!(field.next().1.provider_error().is_some()));
+    scripted.script("flapping", Behaviour::Slow);
+    let start = Instant::now();
+    devices.iter().for_each(|device| field.read(device, "b"));
+    devices.iter().for_each(|_| assert_eq!(field.next().1, Answer::Read(Err(ProviderError::Hung))));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    scripted.release("flapping");
+}
+
 /// As a core does whose patience is shorter than that of the family.
 #[test]
 fn devices_whose_calls_were_taken_back_do_not_hold_the_others_either() {
@@ -162,6 +178,25 @@ fn devices_whose_calls_were_taken_back_do_not_hold_the_others_either() {
         assert_eq!(field.next().0, "calm a");
     }
     assert_eq!(scripted.most_at_once("obedient"), 1);
+}
+
+#[test]
+fn devices_that_share_a_slow_network_are_called_a_few_at_a_time() {
+    let scripted = Scripted::new();
+    let field = field(&scripted, FieldLimits { threads: 8, ..FieldLimits::default() });
+    let devices: Vec<_> = (0..10).map(|number| format!("shared {number}")).collect();
+    devices.iter().for_each(|device| field.read(device, "a"));
+    scripted.until_in_call("shared 0 a");
+    scripted.until_in_call("shared 1 a");
+    for _ in 0..10 {
+        field.read("calm", "a");
+        assert_eq!(field.next().0, "calm a");
+    }
+    for device in &devices {
+        scripted.release(device);
+        assert_eq!(field.next(), (format!("{device} a"), read("a")));
+    }
+    assert_eq!(scripted.most_at_once("shared"), 2);
 }
 
 #[test]
@@ -327,6 +362,7 @@ impl Scripted {
         let behaviours = BTreeMap::from([
             ("calm", Behaviour::Calm),
             ("slow", Behaviour::Slow),
+            ("shared", Behaviour::Slow),
             ("obedient", Behaviour::Obedient),
             ("panicking", Behaviour::Panicking),
             ("flapping", Behaviour::Unreachable),
@@ -400,6 +436,11 @@ impl Scripted {
 impl FamilyProvider for Scripted {
     fn family(&self) -> &str {
         "scripted"
+    }
+
+    fn share(&self, target: &Target) -> Option<Share> {
+        let name = target.addr.as_ref()?.split(' ').next()?.to_owned();
+        (name == "shared").then_some(Share { name, calls: 2 })
     }
 
     fn scan(&self, _: &ScanRequest, found: &mut dyn FnMut(Found), _: &Stop) -> Result<(), ProviderError> {

@@ -52,12 +52,18 @@ impl Call {
         }
     }
 
-    /// What it must not be made at the same time with.
-    pub(super) fn lane(&self, provider: &dyn FamilyProvider) -> Option<String> {
+    /// The device it is for; none if it is a scan.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
         match self {
             Self::Scan(_) => None,
-            Self::Read { target, .. } | Self::Write { target, .. } => Some(provider.lane(target)),
+            Self::Read { target, .. } | Self::Write { target, .. } => Some(target),
         }
+    }
+
+    /// What it must not be made at the same time with.
+    pub(super) fn lane(&self, provider: &dyn FamilyProvider) -> Option<String> {
+        self.target().map(|target| provider.lane(target))
     }
 
     /// The answer if it cannot be made, or is not heard of any more.

@@ -50,6 +50,12 @@ pub trait FamilyProvider: Send + Sync {
         format!("{}/{}", network.as_deref().unwrap_or_default(), addr.as_deref().unwrap_or_default())
     }
 
+    /// What a device shares with others that takes only so many calls at the same time, such as a slow network.
+    /// Asked anew for each call; must not block. Nothing by default.
+    fn share(&self, _target: &Target) -> Option<Share> {
+        None
+    }
+
     /// Looks for devices and tells each once, as soon as it is known, within `request.duration_seconds`. Ends before
     /// that if there is nothing more to find.
     ///
@@ -84,4 +90,13 @@ pub trait FamilyProvider: Send + Sync {
         value: Option<&Value>,
         stop: &Stop,
     ) -> Result<(), WriteError>;
+}
+
+/// What several devices share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its name within the family.
+    pub name: String,
+    /// How many calls it takes at the same time, at least one.
+    pub calls: usize,
 }

@@ -35,6 +35,11 @@ impl Directory {
         Ok(device)
     }
 
+    /// The network of a device that is known to stand behind a router.
+    pub(super) fn network(&self, name: Name) -> Option<u16> {
+        Some(self.lock().get(&name)?.peer.remote.as_ref()?.network)
+    }
+
     pub(super) fn remember(&self, name: Name, device: Device) {
         let mut devices = self.lock();
         if devices.len() >= DEVICES && !devices.contains_key(&name) {

@@ -31,7 +31,7 @@ use udmi_proto::Value;
 use udmi_proto::family::Malformed;
 use udmi_proto::family::bacnet::{parse_address, parse_network};
 
-use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target, WriteError};
+use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Share, Stop, Target, WriteError};
 use channel::Until;
 use client::{Client, Device};
 use codec::primitive::{Content, Primitive};
@@ -65,6 +65,8 @@ pub struct BacnetSettings {
     pub timeout: Duration,
     /// How often a request is sent before a device counts as unreachable.
     pub tries: u32,
+    /// Devices behind routers that are asked at the same time in one network, most of which are slow. 4 by default.
+    pub per_network: usize,
     /// Devices that a scan reads from at the same time.
     pub visitors: usize,
     /// Whether a scan names points as `AV/12#present_value` in place of `AV/12`.
@@ -81,6 +83,7 @@ impl Default for BacnetSettings {
             priority: 16,
             timeout: Duration::from_secs(1),
             tries: 3,
+            per_network: 4,
             visitors: 8,
             full_references: false,
         }
@@ -134,11 +137,7 @@ impl BacnetProvider {
     }
 
     fn find(&self, target: &Target, until: &Until) -> Result<(Name, Device), ProviderError> {
-        let address = target.addr.as_deref().ok_or_else(|| ProviderError::Target("no address".into()))?;
-        let unusable = |malformed: Malformed| ProviderError::Target(malformed.to_string());
-        let instance = parse_address(address).map_err(unusable)?;
-        let network = target.network.as_deref().map(parse_network).transpose().map_err(unusable)?;
-        let name = (instance, network);
+        let name = name_of(target)?;
         Ok((name, self.directory.find(&self.client, name, until)?))
     }
 
@@ -218,9 +217,24 @@ impl BacnetProvider {
     }
 }
 
+fn name_of(target: &Target) -> Result<Name, ProviderError> {
+    let address = target.addr.as_deref().ok_or_else(|| ProviderError::Target("no address".into()))?;
+    let unusable = |malformed: Malformed| ProviderError::Target(malformed.to_string());
+    let instance = parse_address(address).map_err(unusable)?;
+    let network = target.network.as_deref().map(parse_network).transpose().map_err(unusable)?;
+    Ok((instance, network))
+}
+
 impl FamilyProvider for BacnetProvider {
     fn family(&self) -> &str {
         "bacnet"
+    }
+
+    fn share(&self, target: &Target) -> Option<Share> {
+        let name = name_of(target).ok()?;
+        let network = self.directory.network(name).or(name.1)?;
+        let is_own = self.client.settings.network == Some(network);
+        (!is_own).then(|| Share { name: network.to_string(), calls: self.client.settings.per_network })
     }
 
     fn scan(

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::worker::Ended;
-use super::{Answer, Call, CallId, FamilyProvider, FieldLimits, FieldLoad, ProviderError, Report, Stop};
+use super::{
+    Answer, Call, CallId, FamilyProvider, FieldLimits, FieldLoad, ProviderError, Report, Share, Stop,
+};
 
 /// What calls must not be made at the same time for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +24,7 @@ pub(super) struct Waiting {
     pub(super) call: Call,
     pub(super) report: Report,
     pub(super) provider: Arc<dyn FamilyProvider>,
+    pub(super) share: Option<Share>,
 }
 
 /// A call a thread is to make.
@@ -55,11 +58,14 @@ struct Queue {
     waiting: VecDeque<(CallId, Waiting)>,
     under_way: Option<CallId>,
     doubtful: bool,
+    /// What it shares with other lanes, as the last call said.
+    share: Option<Share>,
 }
 
 struct UnderWay {
     lane: Lane,
     doubtful: bool,
+    share: Option<String>,
     phase: Phase,
     stop: Stop,
     ended: Ended,
@@ -107,6 +113,7 @@ impl Lanes {
         }
         let id = CallId(self.next);
         self.next += 1;
+        queue.share.clone_from(&waiting.share);
         queue.waiting.push_back((id, waiting));
         self.waiting += 1;
         if queue.under_way.is_none() && queue.waiting.len() == 1 {
@@ -159,6 +166,7 @@ impl Lanes {
         let call = UnderWay {
             lane,
             doubtful: queue.doubtful,
+            share: queue.share.as_ref().map(|share| share.name.clone()),
             phase: Phase::Running(now + time),
             stop: stop.clone(),
             ended: ended.clone(),
@@ -223,12 +231,15 @@ impl Lanes {
 
     /// Whether a call waits that could be made now.
     pub(super) fn has_work(&self) -> bool {
-        !self.ready.is_empty() || self.may_doubt()
+        self.ready.iter().any(|lane| self.is_free(lane)) || self.may_doubt()
     }
 
     pub(super) fn wants_thread(&self) -> bool {
-        let wanted = self.ready.len() + usize::from(self.may_doubt());
-        wanted > self.idle && self.threads < self.most_threads()
+        if self.threads >= self.most_threads() {
+            return false;
+        }
+        let free = self.ready.iter().filter(|lane| self.is_free(lane)).take(self.idle + 1).count();
+        free + usize::from(self.may_doubt()) > self.idle
     }
 
     pub(super) fn has_thread_too_many(&self) -> bool {
@@ -263,18 +274,37 @@ impl Lanes {
 
     /// One doubtful device always has its turn, more of them only when nobody else waits.
     fn next_lane(&mut self) -> Option<Lane> {
-        let doubtful =
-            self.under_way.values().filter(|call| call.doubtful && call.phase != Phase::Hung).count();
-        if doubtful == 0 {
-            return self.ready_doubtful.pop_front().or_else(|| self.ready.pop_front());
+        let trusted = self.ready.iter().position(|lane| self.is_free(lane));
+        let doubtful = self.ready_doubtful.iter().position(|lane| self.is_free(lane));
+        let doubtful = doubtful.filter(|_| self.may_doubt());
+        match (trusted, doubtful) {
+            (Some(trusted), Some(_)) if self.doubted() > 0 => self.ready.remove(trusted),
+            (_, Some(doubtful)) => self.ready_doubtful.remove(doubtful),
+            (Some(trusted), None) => self.ready.remove(trusted),
+            (None, None) => None,
         }
-        let ready = self.ready.pop_front();
-        ready.or_else(|| if self.may_doubt() { self.ready_doubtful.pop_front() } else { None })
     }
 
+    /// Whether a doubtful device waits that may be called now.
     fn may_doubt(&self) -> bool {
-        let under_way = self.under_way.values().filter(|call| call.doubtful && call.phase != Phase::Hung);
-        !self.ready_doubtful.is_empty() && under_way.count() < self.limits.doubtful.max(1)
+        self.doubted() < self.limits.doubtful.max(1)
+            && self.ready_doubtful.iter().any(|lane| self.is_free(lane))
+    }
+
+    /// Calls to doubtful devices under way.
+    fn doubted(&self) -> usize {
+        self.under_way.values().filter(|call| call.doubtful && call.phase != Phase::Hung).count()
+    }
+
+    /// Whether what a lane shares with others takes another call.
+    fn is_free(&self, lane: &Lane) -> bool {
+        let Some(share) = self.lanes.get(lane).and_then(|queue| queue.share.as_ref()) else { return true };
+        let shares = |call: &&UnderWay| {
+            call.lane.family == lane.family
+                && call.share.as_ref() == Some(&share.name)
+                && call.phase != Phase::Hung
+        };
+        self.under_way.values().filter(shares).count() < share.calls.max(1)
     }
 
     fn queue_up(&mut self, lane: Lane, doubtful: bool) {

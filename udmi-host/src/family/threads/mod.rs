@@ -10,10 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::FamilyProvider;
 use super::call::{Answer, Call};
 use super::error::ProviderError;
 use super::stop::Stop;
+use super::{FamilyProvider, Share};
 use lanes::{Lane, Lanes, Waiting};
 
 /// Who hears of a call: any number of [`Answer::Found`] where it is a scan, then one last answer, on a thread of
@@ -76,7 +76,8 @@ pub struct FieldLoad {
 
 /// Makes the calls of families on threads of its own.
 ///
-/// Calls to one device ([`FamilyProvider::lane`]) are made in order, one at a time; so are scans of one family. A
+/// Calls to one device ([`FamilyProvider::lane`]) are made in order, one at a time; so are scans of one family. What
+/// devices share ([`FamilyProvider::share`]) bounds the calls to all of them. A
 /// panic ends its call with [`ProviderError::Panicked`]. A call that lasts too long is stopped; if it does not even
 /// end then, it is answered with [`ProviderError::Hung`], and so are all calls to that device until it returns. Its
 /// thread is counted and replaced.
@@ -133,8 +134,9 @@ impl FieldThreads {
     pub fn start(&self, call: Call, report: Report) -> Result<CallId, ProviderError> {
         let provider = self.shared.providers.get(call.family()).ok_or(ProviderError::NoProvider)?.clone();
         let lane = Lane { family: call.family().to_owned(), device: call.lane(&*provider) };
+        let share = call.target().and_then(|target| provider.share(target));
         let mut lanes = self.shared.lock();
-        let id = lanes.enter(&lane, Waiting { call, report, provider })?;
+        let id = lanes.enter(&lane, Waiting { call, report, provider, share })?;
         if lanes.wants_thread() {
             lanes.threads += 1;
             if let Err(error) = worker::start(&self.shared) {
@@ -215,6 +217,8 @@ impl Shared {
                 continue;
             }
             drop(lanes);
+            // What has hung leaves room to others.
+            self.work.notify_all();
             for (report, answer) in overdue {
                 worker::tell(&report, answer);
             }
