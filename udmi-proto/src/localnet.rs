@@ -12,7 +12,7 @@ use crate::config::Block;
 use crate::model::category::{Category, Level};
 use crate::model::config;
 use crate::model::entry::Entry;
-use crate::presence::is_name;
+use crate::name::is_name;
 use crate::scope::Scope;
 
 /// The most families, and the most networks, of a config that are looked at.

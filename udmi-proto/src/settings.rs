@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::MEMBERS;
 use crate::model::common::Stage;
 use crate::model::value::Value;
-use crate::presence::is_name;
+use crate::name::is_name;
 
 pub(crate) use gateway::is_device_id;
 pub use gateway::{GatewaySettings, ProxyMode, ProxySettings};

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use crate::json::Json;
 use crate::model::category::Category;
 use crate::model::common::VERSION;
+use crate::name::is_name;
 use crate::port::{Command, Lifecycle, Notice};
-use crate::presence::is_name;
 use crate::system::is_table_key;
 use crate::udmi::Udmi;
 

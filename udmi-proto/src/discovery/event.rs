@@ -11,8 +11,8 @@ use crate::model::category::{Category, Level};
 use crate::model::common::Version;
 use crate::model::discovery::{Discovery, DiscoveryFamily, DiscoveryRef};
 use crate::model::entry::Entry;
+use crate::name::is_name;
 use crate::port::Found;
-use crate::presence::is_name;
 use crate::scope::Scope;
 
 /// The most references of one device that are told.

@@ -22,9 +22,9 @@ use crate::config::Block;
 use crate::localnet::Localnet;
 use crate::model::common::Stage;
 use crate::model::config;
+use crate::name::is_name;
 use crate::pointset::Pointset;
 use crate::port::{Found, Outcome};
-use crate::presence::is_name;
 use crate::scope::{DeviceTimer, Scope};
 
 use enumeration::Enumeration;

@@ -48,8 +48,8 @@ use crate::model::common::Timestamp;
 use crate::model::config;
 use crate::model::entry::Entry;
 use crate::model::value::Value;
+use crate::name;
 use crate::port::{Notice, Outcome};
-use crate::presence;
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::{Options, PointModel};
 
@@ -419,7 +419,7 @@ fn plan_expiry(sc: &mut Scope<'_, '_>, expiry: Option<&Timestamp>, config_utc: O
 
 /// Whether a name is legal and not overlong.
 fn is_name(name: &str) -> bool {
-    name.len() <= NAME_BYTES && presence::is_name(name)
+    name.len() <= NAME_BYTES && name::is_name(name)
 }
 
 /// As much of a name as a message may hold.
