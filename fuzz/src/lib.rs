@@ -1,10 +1,12 @@
 //! What is fuzzed, one function over bytes for each target, and how inputs are made for it.
 //!
-//! A target panics if and only if it has found something. The tests of `udmi-host` run each target on its whole corpus.
+//! A target panics if and only if it has found something. The tests of `udmi-host`, and of
+//! references the properties, run each target on its whole corpus.
 
 pub mod bacnet;
 pub mod modbus;
 pub mod mutate;
+pub mod references;
 
 /// Something to be fuzzed.
 #[derive(Clone, Copy, Debug)]
@@ -21,4 +23,5 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "bacnet", run: bacnet::run, repair: bacnet::repair },
     Target { name: "modbus", run: modbus::run, repair: modbus::repair },
+    Target { name: "references", run: references::run, repair: references::repair },
 ];
