@@ -45,7 +45,7 @@ use endpoint::EndpointEntry;
 const RECEIVE: Category = Category::SystemConfigReceive;
 const PARSE: Category = Category::SystemConfigParse;
 const APPLY: Category = Category::SystemConfigApply;
-/// A device core. A direct device has one; a gateway will have one more for each proxied device.
+/// A device core. A direct device has one, a gateway one more for each proxied device.
 #[derive(Debug)]
 pub(crate) struct DeviceCore {
     actor: Actor,

@@ -50,7 +50,9 @@ impl DeviceCore {
             }
         });
         self.latch.unsync();
-        cx.retract(self.slot);
+        if release {
+            cx.retract(self.slot);
+        } // else the state that announces the end may still be on its way
         self.states.clear();
     }
 

@@ -42,6 +42,28 @@ fn a_restart_by_mode_is_announced_and_restarts_the_logic_of_that_device_alone() 
 }
 
 #[test]
+fn regression_the_state_that_announces_a_restart_goes_out_however_late() {
+    let mut rig = attached(&["AHU-22"]);
+    rig.config_of("AHU-22", quiet());
+    rig.advance(3000);
+    rig.acknowledge = false;
+    for _ in 0..100 {
+        let content = udmi_proto::Json::object("{}").unwrap();
+        rig.command(Command::SendEvent { folder: "bulk".into(), content });
+    }
+    rig.forget();
+    rig.config_of("AHU-22", with_mode("restart"));
+    rig.advance(3000);
+    assert_eq!(rig.sent_on("AHU-22/state"), vec![], "the window is full");
+    rig.acknowledge = true;
+    while !rig.unacknowledged.is_empty() {
+        rig.acknowledge_one();
+    }
+    let state = rig.sent_on("AHU-22/state").pop().expect("the last state");
+    assert_eq!(state.payload["system"]["operation"]["mode"], "restart");
+}
+
+#[test]
 fn a_restart_lets_a_written_point_be() {
     let mut rig = attached(&["AHU-22"]);
     let mut config = quiet();
