@@ -252,6 +252,12 @@ impl<D: Dialect> Cx<'_, D> {
         });
     }
 
+    /// How many hooks are invoked and not answered.
+    #[must_use]
+    pub fn pending_hooks(&self) -> usize {
+        self.core.hooks.len()
+    }
+
     /// Asks the application; the answer comes to [`Dialect::on_hook`].
     ///
     /// # Errors

@@ -106,6 +106,11 @@ impl Scope<'_, '_> {
         self.cx.is_armed(self.actor.timer(timer))
     }
 
+    /// Whether the application may be asked something at present.
+    pub(crate) fn has_room(&self) -> bool {
+        self.cx.pending_hooks() < self.cx.limits().pending_hooks
+    }
+
     pub(crate) fn invoke(&mut self, hook: Hook) -> Result<HookId, Full> {
         let id = self.cx.invoke(self.actor.hook(hook))?;
         self.actor.claim(Claim::Hook(id));

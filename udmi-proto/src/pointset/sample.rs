@@ -25,6 +25,10 @@ const LONGEST: i64 = 86_400;
 const GRACE: Duration = Duration::from_secs(2);
 /// Longest wait for readings; half a period if that is less.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read waits that finds too many hooks unanswered, until it looks again.
+const ROOM_PAUSE: Duration = Duration::from_millis(200);
+/// What is told of points that were not asked for in time.
+const NO_ROOM: &str = "not read: too many requests are waiting for an answer";
 /// What is told of points that were not read by then.
 const READ_TOO_LATE: &str = "not read in time";
 /// Least time between two events even without a limit, so that a burst of changes becomes one event.
@@ -74,9 +78,12 @@ struct Prompt {
 /// Readings are being waited for.
 #[derive(Debug)]
 pub(super) struct Asked {
-    hook: HookId,
+    /// None while the application has too many hooks to answer: they may well be those of other devices.
+    hook: Option<HookId>,
     /// Whether the sample to follow is one of the regular ones.
     regular: bool,
+    /// How long the answer, or room to ask, is waited for.
+    until: Instant,
 }
 
 impl Pace {
@@ -115,7 +122,7 @@ impl Pointset {
             sc.cancel(timer);
         }
         if let Some(asked) = self.asked.take() {
-            sc.cancel_hook(asked.hook);
+            asked.hook.into_iter().for_each(|hook| sc.cancel_hook(hook));
         }
         let Pace { limit, last, .. } = self.pace;
         self.pace = Pace { limit, last, ..Pace::default() };
@@ -187,6 +194,29 @@ impl Pointset {
 
     /// Asks the application for all points that are not pushed, in one hook.
     fn ask(&mut self, sc: &mut Scope<'_, '_>, regular: bool) {
+        let until = sc.now().at + self.patience();
+        self.ask_until(sc, regular, until);
+    }
+
+    fn patience(&self) -> Duration {
+        self.pace.period.map_or(READ_TIMEOUT, |period| (period / 2).min(READ_TIMEOUT))
+    }
+
+    /// Asks, or waits for room to ask until then.
+    fn ask_until(&mut self, sc: &mut Scope<'_, '_>, regular: bool, until: Instant) {
+        let now = sc.now().at;
+        let asked = if sc.has_room() {
+            let wanted = self.wanted();
+            sc.invoke(Hook::ReadPoints { wanted }).ok()
+        } else {
+            None
+        };
+        let until = if asked.is_some() { now + self.patience() } else { until };
+        self.asked = Some(Asked { hook: asked, regular, until });
+        sc.at(DeviceTimer::Read, if asked.is_some() { until } else { until.min(now + ROOM_PAUSE) });
+    }
+
+    fn wanted(&mut self) -> Wanted {
         let mut wanted = Wanted::default();
         for (name, point) in self.points.iter_mut().filter(|(_, point)| point.is_read()) {
             point.fresh = false;
@@ -207,31 +237,34 @@ impl Pointset {
                 .filter_map(|(name, point)| Some((name.clone(), point.value()?.clone())))
                 .collect();
         }
-        match sc.invoke(Hook::ReadPoints { wanted }) {
-            Ok(hook) => {
-                self.asked = Some(Asked { hook, regular });
-                let half = self.pace.period.map_or(READ_TIMEOUT, |period| period / 2);
-                sc.after(DeviceTimer::Read, half.min(READ_TIMEOUT));
-            }
-            Err(full) => self.end_reading(sc, regular, Some(&alloc::format!("not read: {full}"))),
-        }
+        wanted
     }
 
-    /// The application has not answered in time: the sample goes out with what there is.
+    /// The application has not answered in time: the sample goes out with what there is. Or there was no room to ask
+    /// it, and may be now.
     pub(super) fn on_read_timer(&mut self, sc: &mut Scope<'_, '_>) {
-        let Some(asked) = self.asked.take() else { return };
-        sc.cancel_hook(asked.hook);
-        self.end_reading(sc, asked.regular, Some(READ_TOO_LATE));
+        match self.asked.take() {
+            None => {}
+            Some(Asked { hook: None, regular, until }) if until > sc.now().at => {
+                self.ask_until(sc, regular, until);
+            }
+            Some(Asked { hook: None, regular, .. }) => self.end_reading(sc, regular, Some(NO_ROOM)),
+            Some(Asked { hook: Some(hook), regular, .. }) => {
+                sc.cancel_hook(hook);
+                self.end_reading(sc, regular, Some(READ_TOO_LATE));
+            }
+        }
     }
 
     /// What becomes of the read that is waited for if it is not waited for any longer.
     pub(crate) fn late_read(&self) -> Option<Outcome> {
-        self.asked.as_ref().map(|_| Outcome::Failed { message: READ_TOO_LATE.into() })
+        let asked = self.asked.as_ref().filter(|asked| asked.hook.is_some());
+        asked.map(|_| Outcome::Failed { message: READ_TOO_LATE.into() })
     }
 
     /// Whether this is the read that is waited for.
     pub(crate) fn awaits(&self, id: HookId) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.hook == id)
+        self.asked.as_ref().is_some_and(|asked| asked.hook == Some(id))
     }
 
     /// Gives the outcome back if the hook is none of ours.
@@ -242,7 +275,7 @@ impl Pointset {
         outcome: Outcome,
     ) -> Option<Outcome> {
         let regular = match &self.asked {
-            Some(asked) if asked.hook == id => asked.regular,
+            Some(asked) if asked.hook == Some(id) => asked.regular,
             Some(_) | None => return Some(outcome),
         };
         self.asked = None;

@@ -121,6 +121,55 @@ fn a_reference_that_is_none_of_the_target_s_family_fails_its_point() {
 }
 
 #[test]
+fn reads_of_many_devices_wait_for_each_other() {
+    let devices: Vec<_> = (0..300).map(|n| format!("AHU-{}", n + 100)).collect();
+    let devices: Vec<_> = devices.iter().map(String::as_str).collect();
+    let mut rig = attached(&devices);
+    let mut config = quiet();
+    config["pointset"]["sample_rate_sec"] = json!(60);
+    config["pointset"]["points"] = json!({ "temperature": {} });
+    for device in &devices {
+        rig.config_of(device, config.clone());
+    }
+    let answer = |rig: &mut Rig| {
+        let hooks = rig.hooks();
+        for (id, _) in &hooks {
+            let reading = Reading::Value(21.into());
+            rig.answer(*id, Outcome::Values { values: [("temperature".into(), reading)].into() });
+        }
+        hooks.len()
+    };
+    assert_eq!(answer(&mut rig), 256, "as many as there may be at a time");
+    rig.advance(1000);
+    assert_eq!(answer(&mut rig), 44);
+    for device in &devices {
+        let state = rig.sent_on(&format!("{device}/state")).pop().expect("a state").payload;
+        assert_eq!(state["pointset"]["points"]["temperature"], json!({}));
+        assert_eq!(rig.sent_on(&format!("{device}/events/pointset")).len(), 1, "{device}");
+    }
+}
+
+#[test]
+fn reads_that_find_no_room_for_long_have_failed_without_blame_of_the_device() {
+    let devices: Vec<_> = (0..257).map(|n| format!("AHU-{}", n + 100)).collect();
+    let devices: Vec<_> = devices.iter().map(String::as_str).collect();
+    let mut rig = attached(&devices);
+    let mut config = quiet();
+    config["pointset"]["points"] = json!({ "setpoint": { "set_value": 7 } });
+    for device in &devices {
+        rig.config_of(device, config.clone());
+    }
+    assert_eq!(rig.hooks().len(), 256, "nobody answers a write");
+    config["pointset"] = json!({ "sample_rate_sec": 60, "points": { "temperature": {} } });
+    rig.config_of("AHU-356", config);
+    rig.advance(6000);
+    let state = rig.sent_on("AHU-356/state").pop().expect("a state").payload;
+    let status = state["pointset"]["points"]["temperature"]["status"]["message"].as_str().unwrap().to_owned();
+    assert!(status.contains("too many requests"), "{status}");
+    assert_eq!(state["gateway"], json!({}));
+}
+
+#[test]
 fn a_fieldbus_that_does_not_answer_shows_until_a_read_succeeds() {
     let mut rig = attached(&["AHU-22"]);
     let mut config = quiet();
