@@ -26,6 +26,15 @@ pub(crate) struct FieldArguments {
     /// Where BACnet devices are looked for, in place of the local broadcast; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", value_parser = bacnet_host, help_heading = HEADING)]
     bacnet_to: Vec<SocketAddrV4>,
+    /// A broadcast device (BBMD) to look for BACnet devices through
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = bacnet_host, help_heading = HEADING)]
+    bacnet_bbmd: Option<SocketAddrV4>,
+    /// The number of the BACnet network around this machine, if the site model names it
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..65535), help_heading = HEADING)]
+    bacnet_network: Option<u16>,
+    /// The priority of what is written to BACnet devices, 1 to 16 (8 is that of a manual operator) [default: 16]
+    #[arg(long, value_name = "PRIORITY", value_parser = clap::value_parser!(u8).range(1..=16), help_heading = HEADING)]
+    bacnet_priority: Option<u8>,
     /// A host to look for Modbus units at, besides those of the site model; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", help_heading = HEADING)]
     modbus_host: Vec<String>,
@@ -61,7 +70,14 @@ impl FieldArguments {
             true => defaults.destinations.clone(),
             false => self.bacnet_to.clone(),
         };
-        BacnetSettings { bind: self.bacnet_bind.unwrap_or(defaults.bind), destinations, ..defaults }
+        BacnetSettings {
+            bind: self.bacnet_bind.unwrap_or(defaults.bind),
+            destinations,
+            broadcast_device: self.bacnet_bbmd,
+            network: self.bacnet_network,
+            priority: self.bacnet_priority.unwrap_or(defaults.priority),
+            ..defaults
+        }
     }
 
     fn modbus(&self, site: Option<&SiteModel>) -> Result<ModbusSettings, Failure> {

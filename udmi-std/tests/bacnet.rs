@@ -19,7 +19,7 @@ use udmi_host::family::bacnet::codec::service::{WriteProperty, confirmed, conten
 use udmi_host::family::bacnet::{BacnetProvider, BacnetSettings};
 use udmi_host::site::{GeneratedConfig, SiteModel, settings};
 use udmi_proto::model::common::Timestamp;
-use udmi_std::{Builder, Device, GatewaySettings, ProxySettings, Settings};
+use udmi_std::{Builder, Device};
 
 #[test]
 fn points_of_a_site_model_are_read_written_and_released() {
@@ -185,11 +185,9 @@ impl Site {
         let connection = site.local_connection(&device, None, "127.0.0.1", broker.address.port());
         let mut gateway = settings(&device, &connection);
         gateway.options.state_interval_ms = 1000;
-        let proxied = device.proxy_ids.iter().map(|id| {
-            let Settings { points, families, .. } = settings(&site.device(id).unwrap(), &connection);
-            (id.clone(), ProxySettings { points, families, ..ProxySettings::default() })
-        });
-        gateway.gateway = Some(GatewaySettings { proxies: proxied.collect(), ..GatewaySettings::default() });
+        let behind = site.behind(&device).unwrap();
+        assert_eq!(behind.warnings, []);
+        gateway.gateway = Some(behind.settings());
         for device in ["GAT-1", "AHU-22", "AHU-23"] {
             broker.send_to(device, "config", &self.config(device));
         }

@@ -188,7 +188,8 @@ fn described(row: &Row, wanted: &[Property], readings: &[Result<Content, PointEr
             Some(_) | None => None,
         },
         possible_values: states,
-        writable: plain.writable.or(priorities),
+        // Without priorities it may be writable all the same.
+        writable: plain.writable.or(priorities.filter(|has| *has)),
         ancillary: ancillary
             .map(|value| Ancillary([("present_value".to_owned(), value)].into_iter().collect())),
         ..plain
