@@ -182,7 +182,7 @@ impl Gateway {
         self.open(cx);
     }
 
-    /// [`Timer::Proxies`]: the starts are stored. Without room they are with the next start.
+    /// `Timer::Proxies`: the starts are stored. Without room they are with the next start.
     pub(crate) fn store(&self, cx: &mut Cx<'_, Udmi>) {
         if let Ok(key) = Key::new(records::STORED_KEY) {
             let _ = cx.store(&key, Some(self.records.to_bytes()));
