@@ -3,6 +3,8 @@
 
 #[path = "properties/always.rs"]
 mod always;
+#[path = "properties/clocks.rs"]
+mod clocks;
 #[path = "properties/crashes.rs"]
 mod crashes;
 #[path = "properties/family.rs"]

@@ -226,6 +226,12 @@ impl World {
         self.transcript.as_mut().map(Transcript::take).unwrap_or_default()
     }
 
+    /// Lets so many milliseconds pass in which nobody looks, as in a suspended machine whose monotonic clock goes on.
+    /// What was due meanwhile happens afterwards.
+    pub fn suspend(&mut self, milliseconds: u64) {
+        self.at = self.at.saturating_add(milliseconds);
+    }
+
     /// Lets so many milliseconds pass.
     pub fn advance(&mut self, milliseconds: u64) {
         let end = self.at.saturating_add(milliseconds);
