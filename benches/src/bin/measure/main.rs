@@ -8,6 +8,7 @@
 //! A target that is missed is no failure; a lost event, or a start after a kill that goes wrong, is.
 
 mod blob;
+mod crowd;
 mod gateway;
 mod interrupted;
 mod kills;
@@ -36,6 +37,9 @@ const NAMES: [&str; 9] =
     ["latency", "memory", "start", "restarts", "kills", "redirects", "updates", "blob", "gateway"];
 
 fn main() -> ExitCode {
+    if let Some(code) = crowd::run_as_gateway() {
+        return code;
+    }
     let Arguments { path, seed, names } = match arguments() {
         Ok(arguments) => arguments,
         Err(problem) => {
@@ -67,7 +71,7 @@ fn measure(name: &str, seed: u64, udmi: &mut Command, table: &mut Table) -> Resu
         "redirects" => interrupted::redirects(udmi.get()?, seed, table),
         "updates" => interrupted::updates(udmi.get()?, seed, table),
         "blob" => blob::measure(table),
-        "gateway" => gateway::measure(table),
+        "gateway" => gateway::measure(table).and_then(|()| crowd::measure(table)),
         _ => kills::measure(udmi.get()?, table),
     }
 }

@@ -72,9 +72,8 @@ impl Udmi {
                 command.arg("--cert").arg(certificate).arg("--key").arg(key)
             }
         };
-        let started = Instant::now();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        Ok(Process { child, started })
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Process::start(command)
     }
 }
 
@@ -123,6 +122,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Starts a command.
+    pub(crate) fn start(mut command: Command) -> io::Result<Self> {
+        let started = Instant::now();
+        Ok(Self { child: command.spawn()?, started })
+    }
+
     /// What `/proc` tells of its memory.
     pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
