@@ -241,6 +241,31 @@ fn regression_what_is_told_of_a_device_that_is_not_acted_for_does_not_wait_for_e
     check_rest(&world);
 }
 
+/// The moment nobody is to be acted for, there is nothing but the gateway: no deadline of a device that is left.
+#[test]
+fn devices_that_are_left_while_they_are_busy_take_all_they_had_with_them() {
+    let load = |world: &World| world.device().unwrap().load();
+    let mut idle = World::new(setup(1));
+    act_for(&mut idle, &[]);
+    idle.advance(60_000);
+    let mut world = super::operations::begun(setup(1));
+    for id in 0..BOUND {
+        let config = super::super::operations::Config { metrics: 600, ..last_config() };
+        perform(&mut world, &Op::To(id, OnProxy::Reads(Answer::Never)));
+        perform(&mut world, &Op::To(id, OnProxy::Writes(Answer::Never)));
+        perform(&mut world, &Op::To(id, OnProxy::Config(config)));
+    }
+    act_for(&mut world, &[0, 1, 2, 3, 4]);
+    world.advance(5000);
+    assert!(load(&world).hooks >= KNOWN && load(&world).timers > 2 * BOUND, "{:?}", load(&world));
+    for id in 0..BOUND {
+        perform(&mut world, &Op::To(id, OnProxy::Writes(Answer::Ok(0)))); // what is written is given back
+    }
+    act_for(&mut world, &[]);
+    world.advance(4000);
+    assert_eq!(load(&world), load(&idle));
+}
+
 /// Removing and adding devices under load, counted: what there is afterwards is what there was before.
 #[test]
 fn devices_that_come_and_go_under_load_leave_nothing_behind() {
