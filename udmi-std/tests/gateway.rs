@@ -151,6 +151,7 @@ fn a_family_is_scanned_and_its_points_are_read_and_written_while_another_device_
     configure_field(&broker);
     let device = field_gateway(&broker, &field).start().unwrap();
     is_served(&broker, &field, &mut || ());
+    is_scanned(&broker);
     device.stop();
     device.wait_for(PATIENCE).unwrap();
     field.release();
@@ -171,6 +172,7 @@ fn a_family_serves_a_bare_gateway_as_well() {
         }
     });
     is_served(&broker, &field, &mut || assert!(!running.is_finished()));
+    is_scanned(&broker);
     stop.send(()).unwrap();
     running.join().unwrap();
     field.release();
@@ -188,9 +190,7 @@ fn with_field_meters(builder: udmi_std::Builder) -> udmi_std::Builder {
 
 /// EM-2 is at an address that never answers.
 fn configure_field(broker: &Broker) {
-    let mut gateway = gateway_config(&["EM-1", "EM-2"]);
-    gateway["discovery"] = json!({ "families": {} });
-    broker.configure(&gateway);
+    broker.configure(&gateway_config(&["EM-1", "EM-2"]));
     for (device, addr) in [("EM-1", "7"), ("EM-2", "13")] {
         let target = json!({ "family": "bacnet", "addr": addr });
         broker.send_to(device, "config", &proxied_config(2, Some(target), Some("AV/1")));
@@ -209,6 +209,17 @@ fn is_served(broker: &Broker, field: &Field, while_waiting: &mut dyn FnMut()) {
         state["pointset"]["points"]["power"]["value_state"] == "applied"
     });
     assert_eq!(field.written(), ["7 AV/1 9"]);
+}
+
+/// Once there is something to scan, what is found comes as events, while a device still hangs.
+fn is_scanned(broker: &Broker) {
+    let mut scanning = gateway_config(&["EM-1", "EM-2"]);
+    scanning["timestamp"] = timestamp(4).into();
+    let round = json!({ "generation": timestamp(0), "scan_interval_sec": 3, "scan_duration_sec": 2 });
+    scanning["discovery"] = json!({ "families": { "bacnet": round } });
+    broker.configure(&scanning);
+    broker.message("events/discovery", |event| event["addr"] == "7");
+    broker.message("state", |state| state["discovery"]["families"]["bacnet"]["active_count"] == 1);
 }
 
 /// A family in which address 13 never answers.

@@ -81,14 +81,23 @@ impl Bench {
 
     /// A connection of the cloud's part to this registry; it has one in each.
     pub(super) fn join(&self, registry: &str) -> Result<Cloud, String> {
+        self.reach(registry, Some(sample::DEVICE), format!("udmi-demo-cloud-{registry}"))
+    }
+
+    /// One more that hears all devices of the site's registry.
+    pub(super) fn join_all(&self) -> Result<Cloud, String> {
+        self.reach(&self.site.registry(), None, "udmi-demo-cloud-all".to_owned())
+    }
+
+    fn reach(&self, registry: &str, device: Option<&str>, client_id: String) -> Result<Cloud, String> {
         let endpoint = Endpoint { host: "127.0.0.1".into(), port: self.port, transport: Transport::Tcp };
         let reach = Reach {
             endpoint,
-            client_id: format!("udmi-demo-cloud-{registry}"),
+            client_id,
             credentials: None,
             tls: None,
             registry: Registry::named(registry),
-            device: Some(sample::DEVICE.to_owned()),
+            device: device.map(ToOwned::to_owned),
         };
         let cloud = Cloud::connect(reach, PATIENCE).map_err(|error| error.to_string())?;
         cloud.stop_on_signals().map_err(|error| error.to_string())?;
@@ -97,15 +106,25 @@ impl Bench {
 
     /// Starts the device.
     pub(super) fn start_device(&mut self) -> Result<u32, String> {
+        let device = self.start_other(sample::DEVICE)?;
+        Ok(self.device.insert(device).id())
+    }
+
+    /// Starts a device of the site.
+    pub(super) fn start_other(&self, id: &str) -> Result<Process, String> {
         let site = self.path("site");
-        let (site, state) = (site.to_string_lossy(), self.path("state"));
+        let (site, state) = (site.to_string_lossy(), self.path(&format!("state-{id}")));
         let (state, endpoint) = (state.to_string_lossy(), format!("mqtt://127.0.0.1:{}", self.port));
         let write = WRITE_SECONDS.to_string();
-        let place = ["device", "--site", &site, "--device", sample::DEVICE, "--endpoint", &endpoint];
+        let place = ["device", "--site", &site, "--device", id, "--endpoint", &endpoint];
         let manner = ["--state-dir", &state, "--write-seconds", &write, "--seed", "1", "--restart", "exec"];
-        let device =
-            Process::start(&[place.as_slice(), manner.as_slice()].concat(), &self.path("device.log"))?;
-        Ok(self.device.insert(device).id())
+        let log = self.path(&format!("device-{id}.log"));
+        Process::start(&[place.as_slice(), manner.as_slice()].concat(), &log)
+    }
+
+    /// What the site model says of a device.
+    pub(super) fn of_site(&self, id: &str) -> Result<Device, String> {
+        self.site.device(id).map_err(|error| error.to_string())
     }
 
     /// The config that the site model gives the device, with telemetry every second and nothing written yet.
@@ -189,7 +208,7 @@ pub(super) fn is_telemetry(message: &Message) -> bool {
 }
 
 /// The present time, as configs carry it.
-fn now() -> String {
+pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).as_str().to_owned()
 }

@@ -1,6 +1,7 @@
 //! `udmi demo`: a broker, a device and the cloud's part in one window, each step observed.
 
 mod bench;
+mod gateway;
 mod orders;
 mod process;
 mod steps;
@@ -17,7 +18,8 @@ use steps::{STEPS, Step};
 
 const AFTER_HELP: &str = "\
 It starts a broker on a free port of this machine and the air handler AHU-1 of the sample site, both as
-processes of their own, and plays the cloud itself. It takes about 30 seconds and leaves nothing behind.
+processes of their own, and plays the cloud itself. A gateway with two meters comes and goes as well. It takes about
+30 seconds and leaves nothing behind.
 
 Exit codes: 0 every step was observed, 1 one was not (it says which), 2 wrong usage.";
 

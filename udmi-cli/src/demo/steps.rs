@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use udmi_proto::model::common::Timestamp;
 
 use super::bench::{Bench, PATIENCE, is_telemetry};
-use super::orders;
 use super::table::Table;
+use super::{gateway, orders};
 use crate::cloud::{Heard, Kind, Seconds};
 use crate::sample;
 
@@ -42,6 +42,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "Repaired config", observe: repaired_config },
     Step { name: "Broker killed", observe: broker_killed },
     Step { name: "Broker restarted", observe: broker_restarted },
+    Step { name: "Gateway", observe: gateway::gateway },
     Step { name: "Redirect", observe: orders::redirect },
     Step { name: "Software update", observe: orders::update },
     Step { name: "Farewell", observe: farewell },
