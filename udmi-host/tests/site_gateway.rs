@@ -11,9 +11,9 @@ use udmi_proto::model::common::Stage;
 fn a_published_gateway_knows_the_devices_that_name_it() {
     let Some(site) = published("a_published_gateway_knows_the_devices_that_name_it") else { return };
     let gateway = site.device("GAT-123").unwrap();
-    let behind = site.behind(&gateway).unwrap();
+    let behind = site.behind(&gateway, |_| ()).unwrap();
     assert_eq!(behind.warnings, []);
-    let proxies = behind.settings().proxies;
+    let proxies = behind.settings.proxies;
     assert_eq!(proxies.keys().collect::<Vec<_>>(), ["AHU-22", "SNS-4", "SNS-8"]);
     let unit = &proxies["AHU-22"];
     assert_eq!(unit.families["bacnet"], "582312");
@@ -29,8 +29,10 @@ fn a_published_gateway_that_lists_others_devices_is_warned_about() {
     let Some(site) = published("a_published_gateway_that_lists_others_devices_is_warned_about") else {
         return;
     };
-    let behind = site.behind(&site.device("GAT-72").unwrap()).unwrap();
-    assert_eq!(behind.devices.iter().map(|device| &device.id).collect::<Vec<_>>(), ["AHU-1", "SNS-4"]);
+    let mut shown = Vec::new();
+    let gateway = site.device("GAT-72").unwrap();
+    let behind = site.behind(&gateway, |device| shown.push(device.id.clone())).unwrap();
+    assert_eq!(shown, ["AHU-1", "SNS-4"]);
     let told: Vec<_> = behind.warnings.iter().map(|warning| warning.problem.as_str()).collect();
     assert_eq!(
         told,
@@ -87,11 +89,11 @@ fn what_a_gateway_knows_is_what_it_lists_and_what_names_it() {
     let own = settings(&gateway, &site.local_connection(&gateway, None, "localhost", 1883));
     assert_eq!(own.features["discovery.scan"], Stage::Preview);
     assert_eq!(own.features["pointset"], Stage::Stable);
-    let behind = site.behind(&gateway).unwrap();
+    let behind = site.behind(&gateway, |_| ()).unwrap();
     // EM-9 is listed and not there.
     assert_eq!(behind.warnings.len(), 1);
     assert!(behind.warnings[0].file.ends_with("devices/EM-9/metadata.json"));
-    let settings = behind.settings();
+    let settings = behind.settings;
     assert_eq!(settings.proxies.keys().collect::<Vec<_>>(), ["EM-1", "EM-2"]);
     assert_eq!(settings.proxies["EM-1"].features["pointset"], Stage::Beta);
     let found: Vec<_> = site.found("bacnet", true).unwrap().collect();

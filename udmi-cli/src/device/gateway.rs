@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use udmi_host::family::{FamilyProvider, FieldHooks, FieldLimits};
-use udmi_host::site::{Device, DeviceClass, SiteModel};
+use udmi_host::site::{Behind, Device, DeviceClass, SiteModel};
 use udmi_proto::Settings;
 use udmi_proto::family::Family;
 
@@ -46,15 +46,17 @@ impl Plants {
         if device.class != DeviceClass::Gateway {
             return Ok(Self { own, proxied: BTreeMap::new() });
         }
-        let behind = site.behind(device).map_err(Failure::usage)?;
-        for warning in &behind.warnings {
+        let mut proxied = BTreeMap::new();
+        let mut seeds = seed.wrapping_add(1)..;
+        let behind = site.behind(device, |device| {
+            let plant = Plant::new(device.metadata.pointset.as_ref(), seeds.next().unwrap_or(seed), write);
+            proxied.insert(device.id.clone(), plant);
+        });
+        let Behind { settings, warnings } = behind.map_err(Failure::usage)?;
+        for warning in &warnings {
             output.remark(format!("beware: {warning}"));
         }
-        plan.settings.gateway = Some(behind.settings());
-        let plant = |(seed, device): (u64, &Device)| {
-            (device.id.clone(), Plant::new(device.metadata.pointset.as_ref(), seed, write))
-        };
-        let proxied = (seed.wrapping_add(1)..).zip(&behind.devices).map(plant).collect();
+        plan.settings.gateway = Some(settings);
         Ok(Self { own, proxied })
     }
 

@@ -9,21 +9,22 @@ use udmi_proto::{Found, GatewaySettings, ProxySettings};
 use super::settings::{families, features, identity, points};
 use super::{Device, SiteError, SiteModel};
 
-/// The devices behind a gateway.
+/// What a site model says of the devices behind a gateway.
 #[derive(Clone, Debug, Default)]
 pub struct Behind {
-    /// Those the gateway lists, and those that name it (§8.4), by id.
-    pub devices: Vec<Device>,
+    /// What the gateway is to know of them: of those it lists, and of those that name it (§8.4).
+    pub settings: GatewaySettings,
     /// Devices that cannot be read, or that list and name another gateway than each other.
     pub warnings: Vec<SiteError>,
 }
 
 impl SiteModel {
-    /// Reads the devices behind a gateway. Faults of single devices are warnings.
+    /// Reads the devices behind a gateway, in the order of their ids, and shows each: nothing else of them is kept.
+    /// Faults of single devices are warnings.
     ///
     /// # Errors
     /// The folder of devices cannot be read.
-    pub fn behind(&self, gateway: &Device) -> Result<Behind, SiteError> {
+    pub fn behind(&self, gateway: &Device, mut each: impl FnMut(&Device)) -> Result<Behind, SiteError> {
         let mut behind = Behind::default();
         let mut ids: BTreeSet<_> = gateway.proxy_ids.iter().cloned().collect();
         ids.extend(self.proxies_of(&gateway.id, &mut Vec::new())?);
@@ -35,11 +36,13 @@ impl SiteModel {
                         let problem = format!("{} lists the device, whose gateway_id is {named}", gateway.id);
                         behind.warnings.push(device.root().problem(problem));
                     }
-                    behind.devices.push(device);
+                    each(&device);
+                    behind.settings.proxies.insert(id, device.proxy_settings());
                 }
                 Err(error) => behind.warnings.push(error),
             }
         }
+        behind.settings.maximum = behind.settings.maximum.max(behind.settings.proxies.len());
         Ok(behind)
     }
 
@@ -52,16 +55,6 @@ impl SiteModel {
     pub fn found(&self, family: &str, references: bool) -> Result<impl Iterator<Item = Found>, SiteError> {
         let ids = self.device_list()?.ids;
         Ok(ids.into_iter().filter_map(move |id| self.device(&id).ok()?.found(family, references)))
-    }
-}
-
-impl Behind {
-    /// What the gateway is to know of these devices.
-    pub fn settings(&self) -> GatewaySettings {
-        let proxies: BTreeMap<_, _> =
-            self.devices.iter().map(|device| (device.id.clone(), device.proxy_settings())).collect();
-        let defaults = GatewaySettings::default();
-        GatewaySettings { maximum: defaults.maximum.max(proxies.len()), proxies, ..defaults }
     }
 }
 

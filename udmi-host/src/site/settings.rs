@@ -124,7 +124,7 @@ impl SiteModel {
 }
 
 /// The settings of a device: what its metadata says, and where `connection` leads. Those of a gateway know no proxied
-/// devices yet; [`Behind::settings`](super::Behind::settings) does.
+/// devices yet; [`SiteModel::behind`] does.
 pub fn settings(device: &Device, connection: &Connection) -> Settings {
     let transport = if connection.tls.is_some() { Transport::Tls } else { Transport::Tcp };
     let endpoint = Broker { host: connection.host.clone(), port: connection.port, transport };
