@@ -185,9 +185,9 @@ impl Site {
         let connection = site.local_connection(&device, None, "127.0.0.1", broker.address.port());
         let mut gateway = settings(&device, &connection);
         gateway.options.state_interval_ms = 1000;
-        let behind = site.behind(&device).unwrap();
+        let behind = site.behind(&device, |_| ()).unwrap();
         assert_eq!(behind.warnings, []);
-        gateway.gateway = Some(behind.settings());
+        gateway.gateway = Some(behind.settings);
         for device in ["GAT-1", "AHU-22", "AHU-23"] {
             broker.send_to(device, "config", &self.config(device));
         }
