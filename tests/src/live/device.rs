@@ -87,7 +87,7 @@ impl Commands {
     /// Hands a command over.
     ///
     /// # Errors
-    /// As [`Handle::send`].
+    /// [`HandleError::Ended`] once the device has ended.
     pub fn send(&self, command: Command) -> Result<(), HandleError> {
         match self {
             Self::Threads(handle) => handle.send(command),
