@@ -1,5 +1,6 @@
 //! `udmi device`: a simulated device of a site model.
 
+mod addresses;
 mod application;
 mod authentication;
 mod connection;
@@ -115,6 +116,9 @@ pub(crate) struct Arguments {
     /// The serial number; without, that of the site model
     #[arg(long, value_name = "NUMBER")]
     serial: Option<String>,
+    /// Report this host's own addresses in the families ether, ipv4 and ipv6 that the site model has
+    #[arg(long)]
+    host_addresses: bool,
     /// Where the device remembers; without, a folder in the user's state folder or ./.udmi
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -174,6 +178,9 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let store = arguments.state_dir.clone().unwrap_or_else(|| state_folder(&site, &device));
     let lock = Lock::take(&store)?;
     let mut plan = connection::plan(&arguments, &site, &device, output)?;
+    if arguments.host_addresses {
+        addresses::use_own(&mut plan.settings.families)?;
+    }
     let write = Duration::from_secs_f64(arguments.write_seconds);
     let seed = arguments.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let plants = Plants::of(&site, &device, &mut plan, seed, write.mul_f64(AHEAD), output)?;
