@@ -2,6 +2,8 @@
 
 mod bench;
 
+use std::fs;
+
 use bench::place::Place;
 use bench::{Bench, Speaker, run, stderr, udmi};
 use serde_json::{Value, json};
@@ -216,8 +218,14 @@ fn refused(place: &Place, device: &str) -> String {
 }
 
 #[test]
-fn a_proxied_device_is_refused_with_the_reason() {
-    assert!(refused(&Place::new(), "EM-1").contains("GAT-1 speaks for it"));
+fn a_proxied_device_of_a_device_that_is_no_gateway_is_refused_with_the_reason() {
+    let place = Place::new();
+    let path = place.site().join("devices/EM-1/metadata.json");
+    let metadata = fs::read_to_string(&path).unwrap();
+    assert!(metadata.contains("GAT-1"), "{metadata}");
+    fs::write(&path, metadata.replace("GAT-1", "AHU-1")).unwrap();
+    let said = refused(&place, "EM-1");
+    assert!(said.contains("AHU-1 is no gateway, but the one of EM-1"), "{said}");
 }
 
 #[test]
