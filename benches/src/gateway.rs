@@ -1,21 +1,14 @@
 //! A gateway with its devices attached, for what one config of one of them costs and what each weighs.
 
 use bytes::{Bytes, BytesMut};
-use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
-use udmi_proto::{
-    Action, Boot, Command, ConnId, Device, Event, GatewayLoad, GatewaySettings, Instant, Limits, Now,
-    Outcome, ProxySettings, Settings, Udmi, UtcMillis,
-};
+use device_link::wire::{self, PacketId, Qos};
+use udmi_proto::{Command, Event, GatewayLoad, GatewaySettings, Limits, ProxySettings, Settings};
 
-use crate::{EPOCH, PACKET_BYTES, first_conn, name, settings, value};
+use crate::rig::Rig;
+use crate::{name, settings, value};
 
 /// A gateway core whose devices are attached, configured and idle.
-pub struct Attached {
-    device: Device,
-    conn: ConnId,
-    now: Now,
-    sent: BytesMut,
-}
+pub struct Attached(Rig);
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,23 +23,17 @@ impl Attached {
     /// If the core does not do what it has to.
     #[must_use]
     pub fn new(devices: usize, points: usize) -> Self {
-        let now = Now { at: Instant(0), utc: UtcMillis(EPOCH) };
-        let mut boot = Boot::new(now, 1);
-        boot.limits = Limits { pending_hooks: 4 * devices.max(64), ..Limits::default() };
-        let settings = gateway_settings(devices, points);
-        let device = Device::new(boot, Udmi::new(settings).expect("the settings are valid"));
-        let mut attached = Self { device, conn: first_conn(), now, sent: BytesMut::new() };
-        attached.conn = attached.drain().expect("the gateway connects");
-        attached.handle(Event::Opened { conn: attached.conn });
-        attached.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
-        attached.handle(Event::Received { conn: attached.conn, bytes: own_config(devices) });
+        let limits = Limits { pending_hooks: 4 * devices.max(64), ..Limits::default() };
+        let mut attached = Self(Rig::connected(limits, gateway_settings(devices, points)));
+        attached.deliver(own_config(devices));
         for device in 0..devices {
             attached.config(&proxy_config(device, points, 0));
             let values = (0..points).map(|point| (name(point), value(point))).collect();
             let command = Box::new(Command::SetPoints { values });
-            attached.handle(Event::Command(Command::Proxied { device: id(device), command }));
+            attached.0.handle(Event::Command(Command::Proxied { device: id(device), command }));
+            attached.0.settle();
         }
-        attached.pass(10_000);
+        attached.0.pass(10_000);
         assert_eq!(attached.load().attached, devices, "all are attached");
         attached
     }
@@ -54,85 +41,18 @@ impl Attached {
     /// What the gateway has to do with its devices.
     #[must_use]
     pub fn load(&self) -> GatewayLoad {
-        self.device.dialect().gateway_load().unwrap_or_default()
+        self.0.device.dialect().gateway_load().unwrap_or_default()
     }
 
     /// Delivers one config and returns how many bytes the gateway sent.
     pub fn config(&mut self, packet: &Bytes) -> usize {
-        self.advance(2_500);
-        self.sent.clear();
-        self.handle(Event::Received { conn: self.conn, bytes: packet.clone() })
+        self.0.advance(2_500);
+        self.deliver(packet.clone())
     }
 
-    fn receive(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        wire::encode(packet, &mut bytes).expect("the packet is valid");
-        self.handle(Event::Received { conn: self.conn, bytes: bytes.freeze() });
-    }
-
-    /// Hands one event to the gateway and answers what it sends as a broker would; tells how many bytes that was.
-    fn handle(&mut self, event: Event) -> usize {
-        self.device.handle(self.now, event);
-        self.drain();
-        let mut count = 0;
-        while !self.sent.is_empty() {
-            count += self.sent.len();
-            let mut answer = BytesMut::new();
-            while let Ok(Some(packet)) = wire::decode(&mut self.sent, PACKET_BYTES) {
-                let answered = match packet {
-                    Packet::Publish(wire::Publish { id: Some(id), .. }) => Packet::PubAck(id),
-                    Packet::Subscribe { id, filters } => {
-                        Packet::SubAck { id, codes: vec![Some(Qos::AtLeastOnce); filters.len()] }
-                    }
-                    Packet::Unsubscribe { id, .. } => Packet::UnsubAck(id),
-                    _ => continue,
-                };
-                wire::encode(&answered, &mut answer).expect("an answer fits");
-            }
-            self.sent.clear();
-            if answer.is_empty() {
-                break;
-            }
-            self.device.handle(self.now, Event::Received { conn: self.conn, bytes: answer.freeze() });
-            self.drain();
-        }
-        count
-    }
-
-    /// Lets time pass, with everything that falls due.
-    fn pass(&mut self, millis: u64) {
-        let end = self.now.at.0 + millis;
-        while let Some(due) = self.device.deadline().filter(|due| due.0 <= end) {
-            self.advance(due.0.saturating_sub(self.now.at.0));
-            self.handle(Event::Tick);
-        }
-    }
-
-    fn advance(&mut self, millis: u64) {
-        self.now.at.0 += millis;
-        self.now.utc.0 += i64::try_from(millis).unwrap_or(i64::MAX);
-    }
-
-    fn drain(&mut self) -> Option<ConnId> {
-        let mut opened = None;
-        while let Some(action) = self.device.poll() {
-            match action {
-                Action::Open { conn, .. } => opened = Some(conn),
-                Action::Send { bytes, .. } => self.sent.extend_from_slice(bytes.bytes()),
-                Action::InvokeHook { id, .. } => {
-                    self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
-                }
-                Action::Store { id, .. } => self.device.handle(self.now, Event::Stored { id, ok: true }),
-                Action::Close { .. }
-                | Action::Sign { .. }
-                | Action::Fetch { .. }
-                | Action::Release { .. }
-                | Action::CancelHook { .. }
-                | Action::Notify(_)
-                | Action::Exit(_) => {}
-            }
-        }
-        opened
+    fn deliver(&mut self, bytes: Bytes) -> usize {
+        self.0.handle(Event::Received { conn: self.0.conn, bytes });
+        self.0.settle()
     }
 }
 

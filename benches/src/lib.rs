@@ -1,27 +1,23 @@
 //! What the benchmarks share: a device that is connected, and the bare cost of the same bytes.
 
 pub mod gateway;
+mod rig;
 
 use bytes::{Bytes, BytesMut};
-use device_link::wire::{self, ConnectCode, Packet, PacketId, Qos};
+use device_link::wire::{self, Packet, PacketId, Qos};
 use udmi_proto::model::{config, events, state};
-use udmi_proto::{
-    Action, Boot, Command, ConnId, Device, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings,
-    Transport, Udmi, UtcMillis, Value, ValueKind,
-};
+use udmi_proto::{Command, Endpoint, Event, Limits, PointModel, Settings, Transport, Value, ValueKind};
+
+use rig::Rig;
 
 const PREFIX: &str = "/r/REG/d/AHU-1";
-const EPOCH: i64 = 1_772_359_200_000;
 /// Far over every limit used here.
 const PACKET_BYTES: usize = 16 << 20;
 
 /// A device core with `points` points, connected, configured and idle.
 pub struct Connected {
-    device: Device,
-    conn: ConnId,
-    now: Now,
+    rig: Rig,
     points: usize,
-    sent: BytesMut,
 }
 
 impl std::fmt::Debug for Connected {
@@ -37,112 +33,38 @@ impl Connected {
     /// If the core does not do what it has to.
     #[must_use]
     pub fn new(points: usize) -> Self {
-        let now = Now { at: Instant(0), utc: UtcMillis(EPOCH) };
-        let device =
-            Device::new(Boot::new(now, 1), Udmi::new(settings(points)).expect("the settings are valid"));
-        let mut connected = Self { device, conn: first_conn(), now, points, sent: BytesMut::new() };
-        connected.conn = connected.drain().expect("the device connects");
-        connected.handle(Event::Opened { conn: connected.conn });
-        connected.receive(&Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
-        for id in 2..4 {
-            let id = PacketId::new(id).expect("not zero");
-            connected.receive(&Packet::SubAck { id, codes: vec![Some(Qos::AtLeastOnce)] });
-        }
-        let config = config_packet(points, 0);
-        connected.handle(Event::Received { conn: connected.conn, bytes: config });
+        let mut rig = Rig::connected(Limits::default(), settings(points));
+        rig.handle(Event::Received { conn: rig.conn, bytes: config_packet(points, 0) });
         let values = (0..points).map(|point| (name(point), value(point))).collect();
-        connected.handle(Event::Command(Command::SetPoints { values }));
-        connected.pass(10_000);
-        connected.sent.clear();
-        connected
+        rig.handle(Event::Command(Command::SetPoints { values }));
+        rig.pass(10_000);
+        rig.settle();
+        Self { rig, points }
     }
 
     /// Hands one event to the device and drops what it wants done, but for what it sends.
     pub fn handle(&mut self, event: Event) {
-        self.device.handle(self.now, event);
-        self.drain();
+        self.rig.handle(event);
     }
 
     /// Delivers one config and returns how many bytes the device sent.
     pub fn config(&mut self, packet: &Bytes) -> usize {
-        self.advance(2_500);
-        self.sent.clear();
-        self.handle(Event::Received { conn: self.conn, bytes: packet.clone() });
-        self.acknowledge()
+        self.rig.advance(2_500);
+        self.rig.sent.clear();
+        self.rig.handle(Event::Received { conn: self.rig.conn, bytes: packet.clone() });
+        self.rig.answer()
     }
 
     /// Lets the next sample happen and returns how many bytes the device sent.
     pub fn sample(&mut self) -> usize {
-        self.sent.clear();
-        while self.sent.len() < self.points.saturating_mul(8) {
-            let Some(due) = self.device.deadline() else { break };
-            self.advance(due.0.saturating_sub(self.now.at.0));
-            self.handle(Event::Tick);
+        self.rig.sent.clear();
+        while self.rig.sent.len() < self.points.saturating_mul(8) {
+            let Some(due) = self.rig.device.deadline() else { break };
+            self.rig.advance(due.0.saturating_sub(self.rig.now.at.0));
+            self.rig.handle(Event::Tick);
         }
-        self.acknowledge()
+        self.rig.answer()
     }
-
-    /// Acknowledges every QoS 1 publish, as a broker would.
-    fn acknowledge(&mut self) -> usize {
-        let count = self.sent.len();
-        let mut answer = BytesMut::new();
-        while let Ok(Some(packet)) = wire::decode(&mut self.sent, PACKET_BYTES) {
-            if let Packet::Publish(wire::Publish { id: Some(id), .. }) = packet {
-                wire::encode(&Packet::PubAck(id), &mut answer).expect("an acknowledgement fits");
-            }
-        }
-        if !answer.is_empty() {
-            self.handle(Event::Received { conn: self.conn, bytes: answer.freeze() });
-        }
-        count
-    }
-
-    fn receive(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        wire::encode(packet, &mut bytes).expect("the packet is valid");
-        self.handle(Event::Received { conn: self.conn, bytes: bytes.freeze() });
-    }
-
-    /// Lets time pass, with everything that falls due.
-    fn pass(&mut self, millis: u64) {
-        let end = self.now.at.0 + millis;
-        while let Some(due) = self.device.deadline().filter(|due| due.0 <= end) {
-            self.advance(due.0.saturating_sub(self.now.at.0));
-            self.handle(Event::Tick);
-            self.acknowledge();
-        }
-    }
-
-    fn advance(&mut self, millis: u64) {
-        self.now.at.0 += millis;
-        self.now.utc.0 += i64::try_from(millis).unwrap_or(i64::MAX);
-    }
-
-    fn drain(&mut self) -> Option<ConnId> {
-        let mut opened = None;
-        while let Some(action) = self.device.poll() {
-            match action {
-                Action::Open { conn, .. } => opened = Some(conn),
-                Action::Send { bytes, .. } => self.sent.extend_from_slice(bytes.bytes()),
-                Action::InvokeHook { id, .. } => {
-                    self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
-                }
-                Action::Close { .. }
-                | Action::Store { .. }
-                | Action::Sign { .. }
-                | Action::Fetch { .. }
-                | Action::Release { .. }
-                | Action::CancelHook { .. }
-                | Action::Notify(_)
-                | Action::Exit(_) => {}
-            }
-        }
-        opened
-    }
-}
-
-fn first_conn() -> ConnId {
-    serde_json::from_str("0").expect("an id is a number")
 }
 
 fn settings(points: usize) -> Settings {

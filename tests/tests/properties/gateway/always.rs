@@ -7,7 +7,9 @@ use serde_json::Value;
 use udmi_proto::{Limits, Notice};
 use udmi_tests::world::{Answer, Emitted, Opens, World};
 
-use super::super::always::{cases, check_replay, check_resolved, last_config};
+use super::super::always::{
+    cases, check_quiet_hour, check_replay, check_resolved, last_config, quiet_config,
+};
 use super::super::operations::calm;
 use super::operations::{BOUND, IDS, KNOWN, OnProxy, Op, act_for, ops, perform, played, setup, wanted};
 
@@ -179,18 +181,11 @@ proptest! {
         let mut world = played(setup(1), &ops);
         settle(&mut world);
         check_attached(&mut world, &[0, 1, 2, 3]);
-        let mut quiet = last_config();
-        quiet.points = None;
-        let quiet = quiet.to_json(&world);
+        let quiet = quiet_config(&world);
         for id in IDS {
             world.for_proxied(id, |world| world.publish_config(&quiet));
         }
-        world.advance(120_000);
-        let (calls, messages) = (world.calls(), world.watch.emitted.len());
-        world.advance(3_600_000);
-        prop_assert_eq!(world.watch.emitted.len(), messages, "messages without a cause");
-        // One PINGREQ a minute and its answer.
-        prop_assert!(world.calls() - calls <= 130, "{} calls in a quiet hour", world.calls() - calls);
+        check_quiet_hour(&mut world);
     }
 
     #[test]
