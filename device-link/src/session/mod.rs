@@ -3,6 +3,7 @@
 mod kept;
 mod outbox;
 mod router;
+mod window;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};

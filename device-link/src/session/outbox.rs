@@ -9,6 +9,8 @@ use crate::limits::Limits;
 use crate::port::Token;
 use crate::wire::{PacketId, Qos};
 
+use super::window::{Inflight, Window};
+
 /// A publish on its way.
 #[derive(Debug)]
 pub(crate) struct Parcel {
@@ -34,13 +36,6 @@ impl Parcel {
     }
 }
 
-/// A parcel sent at QoS 1 and not yet acknowledged.
-#[derive(Debug)]
-pub(crate) struct Inflight {
-    pub(crate) id: PacketId,
-    pub(crate) parcel: Parcel,
-}
-
 /// Waiting parcels by policy, and the inflight window in the order of sending.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -53,7 +48,7 @@ pub(crate) struct Outbox {
     /// Of what waits, gated or not.
     waiting_bytes: usize,
     latest: BTreeMap<Slot, Parcel>,
-    inflight: VecDeque<Inflight>,
+    inflight: Window,
     maximum_messages: usize,
     maximum_bytes: usize,
     maximum_slots: usize,
@@ -70,7 +65,7 @@ impl Outbox {
             open: BTreeSet::new(),
             waiting_bytes: 0,
             latest: BTreeMap::new(),
-            inflight: VecDeque::new(),
+            inflight: Window::default(),
             maximum_messages: limits.outbox_messages,
             maximum_bytes: limits.outbox_bytes,
             maximum_slots: limits.slots,
@@ -220,17 +215,16 @@ impl Outbox {
 
     /// Remembers a parcel that has been sent at QoS 1.
     pub(crate) fn sent(&mut self, id: PacketId, parcel: Parcel) {
-        self.inflight.push_back(Inflight { id, parcel });
+        self.inflight.push(id, parcel);
     }
 
     /// Takes the parcel that `id` acknowledges out of the window.
     pub(crate) fn acknowledged(&mut self, id: PacketId) -> Option<Token> {
-        let at = self.inflight.iter().position(|sent| sent.id == id)?;
-        self.inflight.remove(at).map(|sent| sent.parcel.token)
+        self.inflight.remove(id).map(|parcel| parcel.token)
     }
 
     pub(crate) fn uses(&self, id: PacketId) -> bool {
-        self.inflight.iter().any(|sent| sent.id == id)
+        self.inflight.uses(id)
     }
 
     /// The unacknowledged parcels, in the order of sending.
@@ -247,11 +241,12 @@ impl Outbox {
     /// later one is there; the rest stays in the window, to be repeated.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         let mut held = Vec::new();
+        let mut kept = Vec::new();
         // Latest first, so that of two parcels of one slot the later one wins it.
-        for mut sent in core::mem::take(&mut self.inflight).into_iter().rev() {
+        for mut sent in self.inflight.take().into_iter().rev() {
             sent.parcel.again = true;
             match sent.parcel.publish.queue {
-                Queue::Bounded => self.inflight.push_front(sent),
+                Queue::Bounded => kept.push(sent),
                 Queue::Gated(gate) => held.push((gate, sent.parcel)),
                 Queue::Drop => lost(sent.parcel.token, Receipt::Lost(Lost::Offline)),
                 Queue::Latest(slot) if self.latest.contains_key(&slot) => {
@@ -259,6 +254,9 @@ impl Outbox {
                 }
                 Queue::Latest(slot) => self.push_latest(slot, sent.parcel, lost),
             }
+        }
+        for sent in kept.into_iter().rev() {
+            self.inflight.push(sent.id, sent.parcel);
         }
         self.open.clear();
         for parcel in core::mem::take(&mut self.waiting) {
@@ -312,8 +310,8 @@ impl Outbox {
     }
 
     fn send_but_once(&mut self, queue: Queue) {
-        for sent in self.inflight.iter_mut().filter(|sent| sent.parcel.publish.queue == queue) {
-            sent.parcel.publish.queue = Queue::Drop;
+        for parcel in self.inflight.parcels_mut().filter(|parcel| parcel.publish.queue == queue) {
+            parcel.publish.queue = Queue::Drop;
         }
     }
 
@@ -325,7 +323,7 @@ impl Outbox {
     ) {
         let waiting = self.waiting.iter_mut().chain(self.gated.values_mut().flatten());
         let waiting = waiting.chain(self.latest.values_mut());
-        for parcel in waiting.chain(self.inflight.iter_mut().map(|sent| &mut sent.parcel)) {
+        for parcel in waiting.chain(self.inflight.parcels_mut()) {
             parcel.rename_topic(rename);
         }
         self.heed_bounds(lost);
@@ -334,7 +332,7 @@ impl Outbox {
     /// Everything is lost: the node has ended.
     pub(crate) fn end(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         let latest = core::mem::take(&mut self.latest).into_values();
-        let inflight = core::mem::take(&mut self.inflight).into_iter().map(|sent| sent.parcel);
+        let inflight = self.inflight.take().into_iter().map(|sent| sent.parcel);
         let waiting = core::mem::take(&mut self.waiting);
         let gated = core::mem::take(&mut self.gated).into_values().flatten();
         self.gated_order.clear();

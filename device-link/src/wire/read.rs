@@ -23,6 +23,12 @@ pub fn decode(buf: &mut BytesMut, max_packet: usize) -> Result<Option<Packet>, W
             return Ok(Some(packet));
         }
         2 => check::connack_fault(body),
+        // One comes for each message of ours; mqttbytes would allocate for each.
+        4 => {
+            let id = own_id(body.try_into().map_or(0, u16::from_be_bytes))?;
+            buf.advance(frame.total);
+            return Ok(Some(Packet::PubAck(id)));
+        }
         8 => check::subscribe_fault(body),
         _ => None,
     };
@@ -57,7 +63,8 @@ fn own(packet: v4::Packet) -> Result<Packet, WireError> {
             Packet::ConnAck { session_present: ack.session_present, code: own_code(ack.code) }
         }
         v4::Packet::Publish(publish) => Packet::Publish(own_publish(publish)?),
-        v4::Packet::PubAck(ack) => Packet::PubAck(own_id(ack.pkid)?),
+        // Read above and never handed to mqttbytes.
+        v4::Packet::PubAck(_) => return Err(WireError::Malformed("puback")),
         v4::Packet::PubRec(ack) => Packet::PubRec(own_id(ack.pkid)?),
         v4::Packet::PubRel(ack) => Packet::PubRel(own_id(ack.pkid)?),
         v4::Packet::PubComp(ack) => Packet::PubComp(own_id(ack.pkid)?),
