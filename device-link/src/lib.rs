@@ -46,7 +46,7 @@ pub use dialect::{
 };
 pub use effect::{Algorithm, FetchError, FetchEvent, Request, SignError, SignRequest};
 pub use limits::Limits;
-pub use load::Load;
+pub use load::{Load, Tally};
 pub use node::Node;
 pub use port::{
     Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, FetchId, HookId, Key, KeyError, Outbound,

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use device_link::wire::{Packet, Qos};
-use device_link::{Boot, Closed, Limits};
+use device_link::{Boot, Closed, Limits, Tally};
 
 use support::probe::{Do, Got, Policy, Probe, Told};
 use support::{World, boot, id, publishes, say};
@@ -143,6 +143,25 @@ fn the_unacknowledged_is_sent_again_with_dup_and_its_identifier_in_order_mqtt_4_
     assert_eq!(again[1], ("3".into(), first[2].1, true));
     assert_eq!((again[2].0.as_str(), again[2].2), ("4", false));
     assert_eq!(world.receipts(), [Got::Acked; 4]);
+}
+
+#[test]
+fn the_tally_counts_what_is_written_acknowledged_and_lost() {
+    let mut world = World::connected(Probe::new());
+    world.order(say("at most once", Qos::AtMostOnce, Policy::Drop));
+    world.order(say("1", ONE, Policy::Bounded));
+    world.order(say("2", ONE, Policy::Bounded));
+    let first = publishes(&world.take_sent());
+    world.peer(&[Packet::PubAck(id(first[1].1.unwrap()))]);
+    world.closed(Closed::Reset);
+    world.order(say("state 1", ONE, Policy::Latest(3)));
+    world.order(say("state 2", ONE, Policy::Latest(3)));
+    world.order(say("dropped", ONE, Policy::Drop));
+    let before = *world.node.tally();
+    assert_eq!(before, Tally { connections: 1, sent: 2, acknowledged: 1, lost: 1, received: 0 });
+    world.reconnect();
+    let after = Tally { connections: 2, sent: 4, acknowledged: 3, ..before };
+    assert_eq!(*world.node.tally(), after, "what was sent again counts again, what was replaced is not lost");
 }
 
 #[test]

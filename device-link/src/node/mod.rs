@@ -12,7 +12,7 @@ use crate::backoff::Backoff;
 use crate::cx::{ActionOf, Core, Cx, LinkTimer, WakeReason, Wish};
 use crate::dialect::{ConnectSpec, Dialect, Down};
 use crate::effect::FetchEvent;
-use crate::load::Load;
+use crate::load::{Load, Tally};
 use crate::port::{Action, Boot, ConnId, Event, FetchId, SignId};
 use crate::time::{Instant, Now, UtcMillis};
 
@@ -133,6 +133,12 @@ impl<D: Dialect> Node<D> {
             stores: self.core.stores.len(),
             fetches: self.core.fetches.len(),
         }
+    }
+
+    /// What has gone over the link since birth.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        self.core.session.tally()
     }
 
     /// The dialect, to look at.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Node, Phase};
 use crate::cx::{Deferred, LinkTimer, WakeReason};
-use crate::dialect::{Dialect, Down, Message, Receipt, SubscribeRefused};
+use crate::dialect::{Dialect, Down, Lost, Message, Receipt, SubscribeRefused};
 use crate::port::{ConnId, Token};
 use crate::session::{Fault, Incoming, Session};
 
@@ -70,6 +70,9 @@ impl<D: Dialect> Node<D> {
             match deferred {
                 Deferred::Receipt(Token::RESTORED, _) => {}
                 Deferred::Receipt(token, receipt) => {
+                    if matches!(receipt, Receipt::Lost(lost) if lost != Lost::Superseded) {
+                        self.core.session.count_lost();
+                    }
                     self.with(|dialect, cx| dialect.on_receipt(cx, token, receipt));
                 }
                 Deferred::Refused(tag) => {

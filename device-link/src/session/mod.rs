@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::dialect::{ConnectSpec, Filter, Gate, Lost, Publish, Queue, Receipt, Slot, SubscribeRefused};
 use crate::limits::Limits;
+use crate::load::Tally;
 use crate::port::{Outbound, Token};
 use crate::secret::MASK;
 use crate::wire::{self, ConnectCode, Packet, PacketId, Qos, WireError};
@@ -69,6 +70,7 @@ pub(crate) struct Session<T> {
     packet_bytes: usize,
     maximum_received: usize,
     maximum_subscriptions: usize,
+    tally: Tally,
 }
 
 impl<T: Copy> Session<T> {
@@ -87,6 +89,7 @@ impl<T: Copy> Session<T> {
             packet_bytes: limits.packet_bytes,
             maximum_received: limits.inbound_exactly_once,
             maximum_subscriptions: limits.subscriptions.min(EXCHANGES),
+            tally: Tally::default(),
         }
     }
 
@@ -150,7 +153,10 @@ impl<T: Copy> Session<T> {
             }
             Packet::Publish(publish) => self.on_publish(publish)?,
             Packet::PubAck(id) => match self.outbox.acknowledged(id) {
-                Some(token) => Incoming::Acked { token },
+                Some(token) => {
+                    Tally::count(&mut self.tally.acknowledged);
+                    Incoming::Acked { token }
+                }
                 None => Incoming::Nothing,
             },
             Packet::PubRel(id) => {
@@ -194,7 +200,10 @@ impl<T: Copy> Session<T> {
             }
         }
         Ok(match self.router.route(&publish.topic) {
-            Some(tag) => Incoming::Message { tag, message: publish },
+            Some(tag) => {
+                Tally::count(&mut self.tally.received);
+                Incoming::Message { tag, message: publish }
+            }
             None => Incoming::Nothing,
         })
     }
@@ -209,6 +218,7 @@ impl<T: Copy> Session<T> {
     /// The broker has accepted the connection. Without its old session there is nothing to release
     /// any more, and every subscription is asked for again.
     pub(crate) fn up(&mut self, session_present: bool) {
+        Tally::count(&mut self.tally.connections);
         if !session_present {
             self.received.clear();
         }
@@ -223,6 +233,7 @@ impl<T: Copy> Session<T> {
     pub(crate) fn resend(&mut self) {
         for inflight in self.outbox.inflight() {
             write_publish(&mut self.outbound, &inflight.parcel.publish, true, Some(inflight.id));
+            Tally::count(&mut self.tally.sent);
         }
     }
 
@@ -317,6 +328,7 @@ impl<T: Copy> Session<T> {
                 let id = self.free_id();
                 write_publish(&mut self.outbound, &parcel.publish, parcel.again, Some(id));
                 self.outbox.sent(id, parcel);
+                Tally::count(&mut self.tally.sent);
             }
         }
     }
@@ -382,6 +394,15 @@ impl<T: Copy> Session<T> {
 
     pub(crate) fn subscriptions(&self) -> usize {
         self.router.len()
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// A publish has lost its place for good.
+    pub(crate) fn count_lost(&mut self) {
+        Tally::count(&mut self.tally.lost);
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
