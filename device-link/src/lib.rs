@@ -37,6 +37,7 @@ mod time;
 mod timers;
 pub mod trace;
 pub mod transcript;
+mod url;
 pub mod wire;
 
 pub use cx::{Cx, LinkTimer, WakeReason};
@@ -54,3 +55,4 @@ pub use port::{
 };
 pub use secret::{MASK, Secret, mask_url};
 pub use time::{Instant, Now, UtcMillis};
+pub use url::EndpointError;

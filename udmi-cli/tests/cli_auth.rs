@@ -1,8 +1,6 @@
 //! `udmi device` proves itself, in each way, to brokers that look closely.
 
 mod bench;
-#[path = "bench/tokens.rs"]
-mod tokens;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +16,7 @@ use udmi_tests::live::broker::{Broker, Kind, Plan};
 use udmi_tests::live::certificates::Pki;
 use udmi_tests::live::cloud::Cloud;
 use udmi_tests::live::gate::Gate;
-use udmi_tests::live::{CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD, door};
+use udmi_tests::live::{CLOUD, CLOUD_PASSWORD, DEVICE, DEVICE_PASSWORD, door, tokens};
 
 fn config() -> Value {
     json!({ "timestamp": "2026-03-01T10:00:00Z", "version": "1.5.7", "system": { "operation": {} } })

@@ -68,9 +68,9 @@ mod udmi;
 pub use actor::ProxyIx;
 pub use data_url::{decode_data_url, percent_decode};
 pub use device_link::{
-    Algorithm, Boot, Closed, ConnId, Down, Endpoint, ExitReason, FetchError, FetchEvent, FetchId, HookId,
-    Instant, Key, Limits, Load, Node, Now, Outbound, Request, Secret, SignError, SignId, SignRequest,
-    StoreId, Stored, Transport, UtcMillis, WakeReason,
+    Algorithm, Boot, Closed, ConnId, Down, Endpoint, EndpointError, ExitReason, FetchError, FetchEvent,
+    FetchId, HookId, Instant, Key, Limits, Load, Node, Now, Outbound, Request, Secret, SignError, SignId,
+    SignRequest, StoreId, Stored, Transport, UtcMillis, WakeReason,
 };
 pub use gateway::GatewayLoad;
 pub use json::{Json, JsonError};

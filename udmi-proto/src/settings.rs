@@ -84,6 +84,20 @@ impl Settings {
         }
     }
 
+    /// Settings as UDMI's local brokers want them: client id and topics are `/r/REGISTRY/d/DEVICE` (§1.2).
+    ///
+    /// ```
+    /// use udmi_proto::Settings;
+    /// let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", "mqtt://localhost".parse()?);
+    /// assert_eq!(settings.topic_prefix, "/r/ZZ-TRI-FECTA/d/AHU-1");
+    /// # Ok::<(), udmi_proto::EndpointError>(())
+    /// ```
+    #[must_use]
+    pub fn in_registry(registry: &str, device_id: &str, endpoint: Endpoint) -> Self {
+        let name = alloc::format!("/r/{registry}/d/{device_id}");
+        Self::new(device_id, endpoint, &name, &name)
+    }
+
     /// Finds what cannot work before anything is sent.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use device_link::trace::Header;
 use udmi_host::family::{FamilyProvider, FieldLimits};
@@ -21,6 +20,7 @@ use udmi_proto::{
 use crate::bare::Bare;
 use crate::blob::{Blob, BlobError, Redirect};
 use crate::closures::Closures;
+use crate::connected::Connected;
 use crate::driver::{Driver, DriverError, TlsSource, TraceOutput};
 use crate::gateway::Adoption;
 use crate::handle::Handle;
@@ -289,9 +289,10 @@ impl Builder {
     /// # Errors
     /// [`StartError`]. An unreachable or refusing broker is none: the device keeps trying.
     pub fn start(self) -> Result<Handle, StartError> {
-        let connected = Arc::new(AtomicBool::new(false));
+        let connected = Arc::new(Connected::default());
+        let watch = connected.watch();
         let (mut driver, adoption) = self.driver()?;
-        driver.observer = Some(Box::new(watch(connected.clone())));
+        driver.observer = Some(Box::new(move |notice| watch.see(notice)));
         let link = driver.start().map_err(StartError::Driver)?;
         Ok(Handle::new(link, connected, adoption))
     }
@@ -381,17 +382,6 @@ impl Builder {
         let software = concat!("udmi-std ", env!("CARGO_PKG_VERSION"));
         let header = Box::new(move |boot: &_| Header::new(software, Clone::clone(boot), settings).line());
         Ok(Some(TraceOutput { header, output }))
-    }
-}
-
-/// Keeps track of whether there is a connection.
-fn watch(connected: Arc<AtomicBool>) -> impl FnMut(&Notice) {
-    move |notice| {
-        if let Notice::Connected { .. } = notice {
-            connected.store(true, Ordering::Relaxed);
-        } else if let Notice::Disconnected { .. } = notice {
-            connected.store(false, Ordering::Relaxed);
-        }
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use udmi_proto::{Command, ExitReason, ProxySettings, Udmi};
 
+use crate::connected::{Connected, NotConnected};
 use crate::device_handle::{DeviceHandle, HandleError};
 use crate::driver::Link;
 use crate::gateway::Adoption;
 
 /// A running device. Cheap to clone, usable from any thread and from within closures; no method but
-/// [`Handle::wait`] and [`Handle::wait_for`] ever blocks. What it tells of the device itself are the methods of
+/// [`Handle::wait`], [`Handle::wait_for`] and [`Handle::wait_connected`] ever blocks. What it tells of the device itself are the methods of
 /// [`DeviceHandle`].
 ///
 /// Dropping all handles does not end the device, as dropping the handle of a thread does not end the thread;
@@ -21,12 +21,12 @@ use crate::gateway::Adoption;
 #[must_use = "the device runs on without its handle, but cannot be stopped"]
 pub struct Handle {
     own: DeviceHandle,
-    connected: Arc<AtomicBool>,
+    connected: Arc<Connected>,
     adoption: Arc<Adoption>,
 }
 
 impl Handle {
-    pub(crate) fn new(link: Link<Udmi>, connected: Arc<AtomicBool>, adoption: Adoption) -> Self {
+    pub(crate) fn new(link: Link<Udmi>, connected: Arc<Connected>, adoption: Adoption) -> Self {
         Self { own: DeviceHandle::own(link), connected, adoption: Arc::new(adoption) }
     }
 
@@ -76,7 +76,16 @@ impl Handle {
 
     /// Whether the broker has accepted the connection and it was not lost since.
     pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed) && self.own.link().wait_for(Duration::ZERO).is_none()
+        self.connected.is_up() && self.own.link().wait_for(Duration::ZERO).is_none()
+    }
+
+    /// Waits until the broker accepts the connection, but no longer than `patience`. Nothing needs it: what is told
+    /// before waits in the device. It is for programs that want to say so if there is no broker.
+    ///
+    /// # Errors
+    /// [`NotConnected`], with the reason. The device goes on trying.
+    pub fn wait_connected(&self, patience: Duration) -> Result<(), NotConnected> {
+        self.connected.wait(patience)
     }
 
     /// Waits until the device has ended, and says why. What follows is the caller's to do, such as an exit of

@@ -8,6 +8,7 @@ pub mod bare;
 mod blob;
 mod clock;
 mod closures;
+mod connected;
 mod connection;
 mod delegate;
 mod device;
@@ -26,6 +27,7 @@ mod threads;
 mod trace;
 
 pub use blob::{Blob, BlobError, Redirect};
+pub use connected::NotConnected;
 pub use device::{Builder, Device, StartError};
 pub use device_handle::{DeviceHandle, HandleError};
 pub use gateway::Proxied;

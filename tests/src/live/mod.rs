@@ -15,6 +15,7 @@ pub mod kills;
 mod mosquitto;
 pub mod restarts;
 mod terminator;
+pub mod tokens;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
-use device_link::{Endpoint, Secret, Transport};
+use device_link::{Endpoint, EndpointError, Secret, Transport};
 use udmi_host::keys::PrivateKey;
 use udmi_host::tls::{Identity, Pem, TlsConfig, TlsSettings, Trust};
 
@@ -118,26 +118,12 @@ fn random() -> u32 {
     RandomState::new().build_hasher().finish() as u32 // half of it is enough
 }
 
-/// Reads `mqtt://host[:port]`, `mqtts://host[:port]`, where an IPv6 address stands in brackets.
+/// Reads an endpoint. Without a scheme it is none here: whether there is TLS is to be said.
 pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let (transport, rest, usual) = match text.split_once("://") {
-        Some(("mqtt" | "tcp", rest)) => (Transport::Tcp, rest, 1883),
-        Some(("mqtts" | "ssl", rest)) => (Transport::Tls, rest, 8883),
-        _ => return Err("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]".to_owned()),
-    };
-    let rest = rest.trim_end_matches('/');
-    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => rest.rsplit_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
-    };
-    if host.is_empty() || host.contains(['[', ']', '/', '@']) {
-        return Err("expected mqtt://HOST[:PORT]; an IPv6 address stands in brackets".to_owned());
+    if !text.contains("://") {
+        return Err("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]".to_owned());
     }
-    let port = match port {
-        None => usual,
-        Some(port) => port.parse().map_err(|_| format!("'{port}' is no port"))?,
-    };
-    Ok(Endpoint { host: host.to_owned(), port, transport })
+    text.parse().map_err(|error: EndpointError| error.to_string())
 }
 
 #[cfg(test)]
