@@ -1,71 +1,33 @@
-//! Config handling and sampling of the core, each beside the bare cost of the same bytes.
+//! The core beside its floors, for people: `cargo bench -p udmi-benches --bench core`. What a change costs is told
+//! better by counted instructions: `cargo run --release -p udmi-benches --bin report -- --check`.
 #![allow(missing_docs, reason = "criterion's macros make functions without docs")]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
-use udmi_benches::gateway::{Attached, proxy_config};
-use udmi_benches::{ConfigFloor, Connected, SampleFloor, config_packet};
+use udmi_benches::cases::Case;
 
-const POINTS: [usize; 3] = [10, 100, 1000];
-
-fn config(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("config");
-    for points in POINTS {
-        let packets = [config_packet(points, 1), config_packet(points, 2)];
-        let mut device = Connected::new(points);
-        let mut turn = 0;
-        group.bench_function(BenchmarkId::new("core", points), |bencher| {
-            bencher.iter(|| {
-                turn ^= 1;
-                black_box(device.config(&packets[turn]))
+fn cases(criterion: &mut Criterion) {
+    for case in Case::all() {
+        let mut group = criterion.benchmark_group(case.what.name());
+        let mut core = case.core();
+        group.bench_function(BenchmarkId::new("core", case.size), |bencher| {
+            bencher.iter(|| black_box(core()));
+        });
+        if let Some(mut floor) = case.floor() {
+            group.bench_function(BenchmarkId::new("floor", case.size), |bencher| {
+                bencher.iter(|| black_box(floor()));
             });
-        });
-        let floor = ConfigFloor::new(points);
-        group.bench_function(BenchmarkId::new("floor", points), |bencher| {
-            bencher.iter(|| black_box(floor.run()));
-        });
+        }
+        group.finish();
     }
-    group.finish();
-}
-
-fn sample(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("sample");
-    for points in POINTS {
-        let mut device = Connected::new(points);
-        group.bench_function(BenchmarkId::new("core", points), |bencher| {
-            bencher.iter(|| black_box(device.sample()));
-        });
-        let floor = SampleFloor::new(points);
-        group.bench_function(BenchmarkId::new("floor", points), |bencher| {
-            bencher.iter(|| black_box(floor.run()));
-        });
-    }
-    group.finish();
-}
-
-/// A config of one of so many proxied devices of ten points.
-fn gateway(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("gateway");
-    for devices in POINTS {
-        let packets = [1, 2].map(|second| proxy_config(devices / 2, 10, second));
-        let mut gateway = Attached::new(devices, 10);
-        let mut turn = 0;
-        group.bench_function(BenchmarkId::new("core", devices), |bencher| {
-            bencher.iter(|| {
-                turn ^= 1;
-                black_box(gateway.config(&packets[turn]))
-            });
-        });
-    }
-    group.finish();
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(40).measurement_time(std::time::Duration::from_secs(2));
-    targets = config, sample, gateway
+    targets = cases
 }
 
 fn main() {
@@ -81,35 +43,23 @@ fn results() -> PathBuf {
     target.join("criterion")
 }
 
+/// All that was ever estimated; runs that were narrowed to some names leave the others as they were.
 fn print_ratios(results: &Path) {
-    println!("\n| what | points | core | floor | ratio |\n|---|---|---|---|---|");
-    for group in ["config", "sample"] {
-        for points in POINTS {
-            let median =
-                |side: &str| median(&results.join(format!("{group}/{side}/{points}/new/estimates.json")));
-            if let (Some(core), Some(floor)) = (median("core"), median("floor")) {
-                println!(
-                    "| {group} | {points} | {:.1} µs | {:.1} µs | {:.2} |",
-                    core / 1e3,
-                    floor / 1e3,
-                    core / floor
-                );
-            }
-        }
+    println!("\n| what | size | core | floor | ratio |\n|---|---|---|---|---|");
+    for case in Case::all() {
+        let (what, size) = (case.what.name(), case.size);
+        let median = |side: &str| median(&results.join(format!("{what}/{side}/{size}/new/estimates.json")));
+        let Some(core) = median("core") else { continue };
+        let (floor, ratio) = match median("floor") {
+            Some(floor) => (micros(floor), format!("{:.2}", core / floor)),
+            None => ("–".to_owned(), "–".to_owned()),
+        };
+        println!("| {what} | {size} {} | {} | {floor} | {ratio} |", case.what.unit(), micros(core));
     }
-    print_growth(results);
 }
 
-/// What a config of one proxied device costs beside what it costs with the fewest others.
-fn print_growth(results: &Path) {
-    println!("\n| proxied devices | a config of one of them | ratio |\n|---|---|---|");
-    let cost = |devices: usize| median(&results.join(format!("gateway/core/{devices}/new/estimates.json")));
-    let Some(least) = cost(POINTS[0]) else { return };
-    for devices in POINTS {
-        if let Some(cost) = cost(devices) {
-            println!("| {devices} | {:.1} µs | {:.2} |", cost / 1e3, cost / least);
-        }
-    }
+fn micros(nanoseconds: f64) -> String {
+    format!("{:.3} µs", nanoseconds / 1e3)
 }
 
 fn median(path: &Path) -> Option<f64> {

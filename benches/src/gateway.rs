@@ -2,10 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use device_link::wire::{self, PacketId, Qos};
-use udmi_proto::{Command, Event, GatewayLoad, GatewaySettings, Limits, ProxySettings, Settings};
+use udmi_proto::{Command, Event, GatewayLoad, GatewaySettings, Instant, Limits, ProxySettings, Settings};
 
 use crate::rig::Rig;
 use crate::{name, settings, value};
+
+const MINUTE_S: i64 = 60;
 
 /// A gateway core whose devices are attached, configured and idle.
 pub struct Attached(Rig);
@@ -23,11 +25,28 @@ impl Attached {
     /// If the core does not do what it has to.
     #[must_use]
     pub fn new(devices: usize, points: usize) -> Self {
-        let limits = Limits { pending_hooks: 4 * devices.max(64), ..Limits::default() };
+        Self::with_rate(devices, points, -1)
+    }
+
+    /// As [`Attached::new`], but all devices are sampled once a minute.
+    ///
+    /// # Panics
+    /// If the core does not do what it has to.
+    #[must_use]
+    pub fn sampling(devices: usize, points: usize) -> Self {
+        Self::with_rate(devices, points, MINUTE_S)
+    }
+
+    fn with_rate(devices: usize, points: usize, rate: i64) -> Self {
+        let limits = Limits {
+            pending_hooks: 4 * devices.max(64),
+            outbox_messages: 4 * devices.max(256),
+            ..Limits::default()
+        };
         let mut attached = Self(Rig::connected(limits, gateway_settings(devices, points)));
         attached.deliver(own_config(devices));
         for device in 0..devices {
-            attached.config(&proxy_config(device, points, 0));
+            attached.config(&proxy_config_with(device, points, 0, rate));
             let values = (0..points).map(|point| (name(point), value(point))).collect();
             let command = Box::new(Command::SetPoints { values });
             attached.0.handle(Event::Command(Command::Proxied { device: id(device), command }));
@@ -48,6 +67,24 @@ impl Attached {
     pub fn config(&mut self, packet: &Bytes) -> usize {
         self.0.advance(2_500);
         self.deliver(packet.clone())
+    }
+
+    /// Lets a minute pass and returns how many bytes the gateway sent.
+    pub fn minute(&mut self) -> usize {
+        self.0.pass(MINUTE_S.unsigned_abs() * 1000)
+    }
+
+    /// Lets time pass in which nothing is due, and returns how many bytes the gateway sent.
+    pub fn tick(&mut self) -> usize {
+        self.0.advance(1);
+        self.0.handle(Event::Tick);
+        self.0.settle()
+    }
+
+    /// When the gateway wants to be called next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.device.deadline()
     }
 
     fn deliver(&mut self, bytes: Bytes) -> usize {
@@ -84,10 +121,14 @@ pub fn own_config(devices: usize) -> Bytes {
 /// A config of one of the devices; `second` makes its timestamp.
 #[must_use]
 pub fn proxy_config(device: usize, points: usize, second: u32) -> Bytes {
+    proxy_config_with(device, points, second, -1)
+}
+
+fn proxy_config_with(device: usize, points: usize, second: u32, rate: i64) -> Bytes {
     let points: Vec<_> = (0..points)
         .map(|point| format!(r#""{}":{{"ref":"AV/{point}","units":"Degrees-Celsius"}}"#, name(point)))
         .collect();
-    let pointset = format!(r#""pointset":{{"sample_rate_sec":-1,"points":{{{}}}}}"#, points.join(","));
+    let pointset = format!(r#""pointset":{{"sample_rate_sec":{rate},"points":{{{}}}}}"#, points.join(","));
     let gateway = r#""gateway":{"target":{"addr":"7"}}"#;
     packet(&id(device), &format!("{},{pointset},{gateway}}}", head(second)))
 }

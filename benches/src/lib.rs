@@ -1,12 +1,18 @@
 //! What the benchmarks share: a device that is connected, and the bare cost of the same bytes.
 
+pub mod cases;
+mod floor;
 pub mod gateway;
+pub mod plain;
 mod rig;
 
+pub use floor::{ConfigFloor, PublishFloor, ReceiveFloor, SampleFloor};
+
 use bytes::{Bytes, BytesMut};
-use device_link::wire::{self, Packet, PacketId, Qos};
-use udmi_proto::model::{config, events, state};
-use udmi_proto::{Command, Endpoint, Event, Limits, PointModel, Settings, Transport, Value, ValueKind};
+use device_link::wire::{self, PacketId, Qos};
+use udmi_proto::{
+    Command, Endpoint, Event, Instant, Limits, PointModel, Settings, Transport, Value, ValueKind,
+};
 
 use rig::Rig;
 
@@ -50,15 +56,34 @@ impl Connected {
     /// Delivers one config and returns how many bytes the device sent.
     pub fn config(&mut self, packet: &Bytes) -> usize {
         self.rig.advance(2_500);
-        self.rig.sent.clear();
+        self.rig.broker.sent.clear();
         self.rig.handle(Event::Received { conn: self.rig.conn, bytes: packet.clone() });
         self.rig.answer()
     }
 
+    /// What the device has sent last.
+    #[must_use]
+    pub fn last_sent(&self) -> &[u8] {
+        &self.rig.broker.answered
+    }
+
+    /// Lets time pass in which nothing is due, and returns how many actions came of it.
+    pub fn tick(&mut self) -> usize {
+        self.rig.advance(1);
+        self.rig.handle(Event::Tick);
+        self.rig.broker.sent.len()
+    }
+
+    /// When the device wants to be called next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.rig.device.deadline()
+    }
+
     /// Lets the next sample happen and returns how many bytes the device sent.
     pub fn sample(&mut self) -> usize {
-        self.rig.sent.clear();
-        while self.rig.sent.len() < self.points.saturating_mul(8) {
+        self.rig.broker.sent.clear();
+        while self.rig.broker.sent.len() < self.points.saturating_mul(8) {
             let Some(due) = self.rig.device.deadline() else { break };
             self.rig.advance(due.0.saturating_sub(self.rig.now.at.0));
             self.rig.handle(Event::Tick);
@@ -109,116 +134,9 @@ fn config_json(points: usize, second: u32) -> String {
         .map(|point| format!(r#""{}":{{"ref":"AV/{point}","units":"Degrees-Celsius"}}"#, name(point)))
         .collect();
     format!(
-        r#"{{"timestamp":"2026-03-01T10:{:02}:{:02}Z","version":"1.5.7","system":{{"min_loglevel":400,"metrics_rate_sec":0}},"pointset":{{"sample_rate_sec":60,"points":{{{}}}}}}}"#,
+        r#"{{"timestamp":"2026-03-01T10:{:02}:{:02}Z","version":"1.5.7","system":{{"min_loglevel":400,"metrics_rate_sec":0}},"pointset":{{"sample_rate_sec":86400,"points":{{{}}}}}}}"#,
         second / 60 % 60,
         second % 60,
         points.join(",")
     )
-}
-
-/// What the bytes of a config and its state cost at the very least: decode the packet, parse the
-/// document, write the acknowledgement, write a state of the same content, encode it.
-#[derive(Debug)]
-pub struct ConfigFloor {
-    packet: Bytes,
-    state: state::State,
-    topic: String,
-}
-
-impl ConfigFloor {
-    /// For so many points.
-    #[must_use]
-    pub fn new(points: usize) -> Self {
-        let one = || state::PointsetPoint { units: Some("Degrees-Celsius".into()), ..Default::default() };
-        let pointset = state::Pointset {
-            points: (0..points).map(|point| (name(point), one())).collect(),
-            ..Default::default()
-        };
-        let state = state::State { pointset: Some(pointset), ..Default::default() };
-        Self { packet: config_packet(points, 1), state, topic: format!("{PREFIX}/state") }
-    }
-
-    /// Does it once and returns how many bytes there were to send.
-    ///
-    /// # Panics
-    /// If the bytes are no config.
-    pub fn run(&self) -> usize {
-        let mut inbound = BytesMut::from(&self.packet[..]);
-        let packet = wire::decode(&mut inbound, PACKET_BYTES).expect("the packet is valid");
-        let Some(Packet::Publish(publish)) = packet else { return 0 };
-        let config: config::Config = serde_json::from_slice(&publish.payload).expect("the config is valid");
-        std::hint::black_box(&config);
-        let mut out = BytesMut::new();
-        if let Some(id) = publish.id {
-            wire::encode(&Packet::PubAck(id), &mut out).expect("an acknowledgement fits");
-        }
-        let state = serde_json::to_vec(&self.state).expect("a state is valid");
-        let id = PacketId::new(9);
-        wire::encode_publish(&self.topic, &state, Qos::AtLeastOnce, false, false, id, &mut out)
-            .expect("the packet is valid");
-        out.len()
-    }
-}
-
-/// What the bytes of a sample cost at the very least: write the document, encode the packet.
-#[derive(Debug)]
-pub struct SampleFloor {
-    event: events::Pointset,
-    topic: String,
-}
-
-impl SampleFloor {
-    /// For so many points.
-    #[must_use]
-    pub fn new(points: usize) -> Self {
-        let one = |point| (name(point), events::PointsetPoint { present_value: value(point) });
-        let event = events::Pointset { points: (0..points).map(one).collect(), ..Default::default() };
-        Self { event, topic: format!("{PREFIX}/events/pointset") }
-    }
-
-    /// Does it once and returns how many bytes there were to send.
-    ///
-    /// # Panics
-    /// Never for the sizes used here.
-    #[must_use]
-    pub fn run(&self) -> usize {
-        let json = serde_json::to_vec(&self.event).expect("an event is valid");
-        let mut out = BytesMut::with_capacity(json.len() + 64);
-        let id = PacketId::new(9);
-        wire::encode_publish(&self.topic, &json, Qos::AtLeastOnce, false, false, id, &mut out)
-            .expect("the packet is valid");
-        let mut answer = BytesMut::new();
-        wire::encode(&Packet::PubAck(id.unwrap_or(PacketId::FIRST)), &mut answer).expect("it fits");
-        let acknowledged = wire::decode(&mut answer, PACKET_BYTES).expect("it is valid");
-        std::hint::black_box(acknowledged);
-        out.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_config_is_answered_by_a_state_and_every_sample_carries_the_points() {
-        for points in [10, 100] {
-            let mut device = Connected::new(points);
-            let floor = ConfigFloor::new(points).run();
-            for second in 1..5 {
-                let sent = device.config(&config_packet(points, second));
-                assert!(
-                    sent + 400 > floor && sent < floor + 400,
-                    "{points} points: {sent} bytes, floor {floor}"
-                );
-            }
-            let floor = SampleFloor::new(points).run();
-            for _ in 0..3 {
-                let sent = device.sample();
-                assert!(
-                    sent + 100 > floor && sent < floor + 100,
-                    "{points} points: {sent} bytes, floor {floor}"
-                );
-            }
-        }
-    }
 }
