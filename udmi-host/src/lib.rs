@@ -14,9 +14,12 @@
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
 //! * [`family`]: field devices behind a gateway, by family, on threads of their own.
+//! * [`drive`]: what drivers are made of, whatever they wait with.
 //! * [`site`]: site models, as a device finds itself in them.
 
 pub mod certificate;
+#[cfg(unix)]
+pub mod drive;
 pub mod family;
 pub mod fetch;
 pub mod key_store;

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,23 +20,22 @@ use device_link::{
     Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, FetchError, FetchEvent, FetchId, HookId, Key,
     Node, Request, Secret, SignError, SignId, SignRequest, StoreId,
 };
+use udmi_host::drive::{
+    Clock, Delegate, Delegated, Dialed, DriverError, EVENTS_AT_ONCE, Fetches, Observer, READ_BYTES, Signer,
+    TlsClients, Trace, TraceOutput, World, is_last, named, sign,
+};
 use udmi_host::store::Store;
 
-use crate::clock::Clock;
-use crate::connection::Dialed;
-use crate::delegate::{Delegate, Delegated, EVENTS_AT_ONCE};
 use crate::dial::Dialer;
-use crate::driver::{Application, Driver, DriverError, Observer, Signer, TraceOutput, named};
-use crate::engine::{Engine, World};
-use crate::fetching::{Fetches, is_last};
+use crate::driver::{Application, Driver};
 use crate::inbox::Inbox;
-use crate::threads::sign;
-use crate::trace::Trace;
+use crate::wait::{Engine, wait};
 
 /// A node that runs while [`Bare::turn`] is called.
 pub struct Bare<D: Dialect> {
     engine: Engine<D>,
     world: Inline<D>,
+    buffer: Box<[u8]>,
 }
 
 impl<D: Dialect + 'static> Bare<D> {
@@ -46,17 +46,17 @@ impl<D: Dialect + 'static> Bare<D> {
     pub fn start(driver: Driver<D>) -> Result<Self, DriverError> {
         let Driver { dialect, application, mut delegate, observer, mut store, signer, .. } = driver;
         let stored = named(store.load_all().map_err(DriverError::Store)?);
-        let mut clock = Clock::new();
+        let mut clock = Clock::start();
         let boot = Boot { now: clock.now(), seed: driver.seed, stored, limits: driver.limits };
         let trace = driver.trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
         let fetched = Arc::new(Inbox::new(0).map_err(DriverError::Host)?);
-        let dialer = Dialer::new(driver.tls, driver.tls_source);
+        let dialer = Dialer::new(TlsClients::new(driver.tls, driver.tls_source));
         let fetches = Fetches::new(driver.fetcher);
         let waking = fetched.clone();
         delegate.set_waker(Box::new(move || waking.wake()));
         let mut world = Inline { application, delegate, observer, store, dialer, signer, fetches, fetched };
         let engine = Engine::start(boot, clock, dialect, trace, &mut world);
-        Ok(Self { engine, world })
+        Ok(Self { engine, world, buffer: vec![0; READ_BYTES].into_boxed_slice() })
     }
 
     /// Hands a command to the core. What it causes is sent by the next [`Self::turn`].
@@ -67,20 +67,20 @@ impl<D: Dialect + 'static> Bare<D> {
     /// Writes what waits, sleeps until something happens, but no longer than `at_most`, and handles it. Returns
     /// the reason once the run is over.
     pub fn turn(&mut self, at_most: Duration) -> Option<ExitReason> {
-        self.engine.flush(&mut self.world);
+        self.engine.flush(&mut self.buffer, &mut self.world);
         if let Some(reason) = self.engine.is_over() {
             return Some(reason);
         }
         let fetched = self.world.fetched.clone();
         let at_most = if fetched.may_sleep(0) { at_most } else { Duration::ZERO };
-        let ready = self.engine.wait(Some(fetched.waker()), at_most);
-        if ready.woken {
+        let (woken, ready) = wait(&mut self.engine, fetched.waker(), at_most);
+        if woken {
             fetched.silence();
         }
-        self.engine.proceed(ready, &mut self.world);
+        self.engine.proceed(ready, &mut self.buffer, &mut self.world);
         self.take_fetched(&fetched);
         self.take_delegated(&fetched);
-        self.engine.flush(&mut self.world);
+        self.engine.flush(&mut self.buffer, &mut self.world);
         self.engine.is_over()
     }
 
@@ -136,8 +136,8 @@ struct Inline<D: Dialect> {
     fetched: Arc<FetchedInbox>,
 }
 
-impl<D: Dialect + 'static> World<D> for Inline<D> {
-    fn open(&mut self, _conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>> {
+impl<D: Dialect + 'static> World<D, TcpStream> for Inline<D> {
+    fn open(&mut self, _conn: ConnId, to: Endpoint) -> Option<Result<Dialed<TcpStream>, Closed>> {
         Some(self.dialer.dial(&to))
     }
 

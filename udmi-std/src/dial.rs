@@ -2,57 +2,29 @@
 //! the host's name resolution, which cannot be interrupted.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use device_link::{Closed, Endpoint, Transport};
-use udmi_host::tls::{TlsClient, TlsConfig, TlsSettings, Trust};
+use device_link::{Closed, Endpoint};
+use udmi_host::drive::{ADDRESSES_MAX, CONNECT_DEADLINE, Dialed, TlsClients, reason, share};
 
-use crate::connection::{Dialed, reason};
-use crate::driver::TlsSource;
-
-/// For all addresses of an endpoint together.
-pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// Addresses of one host that are tried.
-const ADDRESSES_MAX: usize = 8;
-
-/// Connects, with the TLS of the source or the one given, or that of the operating system's roots, made when
-/// first needed.
+/// Connects, with TLS where it is wanted.
 pub(crate) struct Dialer {
-    tls: Option<TlsConfig>,
-    source: Option<TlsSource>,
+    tls: TlsClients,
 }
 
 impl Dialer {
-    pub(crate) fn new(tls: Option<TlsConfig>, source: Option<TlsSource>) -> Self {
-        Self { tls, source }
+    pub(crate) fn new(tls: TlsClients) -> Self {
+        Self { tls }
     }
 
-    pub(crate) fn dial(&mut self, to: &Endpoint) -> Result<Dialed, Closed> {
-        let tls = match to.transport {
-            Transport::Tcp => None,
-            Transport::Tls => Some(Box::new(self.client(&to.host)?)),
-        };
+    pub(crate) fn dial(&mut self, to: &Endpoint) -> Result<Dialed<TcpStream>, Closed> {
+        let tls = self.tls.client(to)?;
         let host = to.host.trim_start_matches('[').trim_end_matches(']');
         let found = (host, to.port).to_socket_addrs().map_err(|_| Closed::Resolve)?;
         let socket = connect(&found.take(ADDRESSES_MAX).collect::<Vec<_>>())?;
         let prepared = socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true));
         prepared.map_err(|error| reason(&error))?;
         Ok(Dialed { socket, tls })
-    }
-
-    fn client(&mut self, host: &str) -> Result<TlsClient, Closed> {
-        let failed = |error: udmi_host::tls::TlsError| Closed::Tls(error.to_string());
-        if let Some(source) = &mut self.source {
-            return TlsClient::new(&source().map_err(failed)?, host).map_err(failed);
-        }
-        let config = match &self.tls {
-            Some(config) => config,
-            None => {
-                let settings = TlsSettings { trust: Trust::System, identity: None };
-                self.tls.insert(TlsConfig::new(&settings).map_err(failed)?)
-            }
-        };
-        TlsClient::new(config, host).map_err(failed)
     }
 }
 
@@ -62,9 +34,7 @@ fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Closed> {
     let mut why = Closed::Resolve;
     for (index, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let untried = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let share = (left / untried).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(address, share) {
+        match TcpStream::connect_timeout(address, share(left, addresses.len() - index)) {
             Ok(socket) => return Ok(socket),
             Err(error) => why = reason(&error),
         }
@@ -74,10 +44,13 @@ fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Closed> {
 
 #[cfg(test)]
 mod tests {
+    use device_link::Transport;
+
     use super::*;
 
-    fn dial(host: &str, port: u16) -> Result<Dialed, Closed> {
-        Dialer::new(None, None).dial(&Endpoint { host: host.into(), port, transport: Transport::Tcp })
+    fn dial(host: &str, port: u16) -> Result<Dialed<TcpStream>, Closed> {
+        let to = Endpoint { host: host.into(), port, transport: Transport::Tcp };
+        Dialer::new(TlsClients::new(None, None)).dial(&to)
     }
 
     #[test]

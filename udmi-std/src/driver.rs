@@ -5,36 +5,28 @@
 //! writes the store, one calls the application. Each fetch has a thread of its own while it runs, which waits
 //! whenever the core has not yet taken what it brought.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use device_link::{Boot, Dialect, Event, ExitReason, Key, Limits, Secret, SignError, SignRequest, Stored};
+use device_link::{Boot, Dialect, Event, ExitReason, Limits};
+use udmi_host::drive::{
+    COMMANDS_AT_ONCE, Clock, EVENTS_AT_ONCE, Fetches, READ_BYTES, TlsClients, Trace, is_last, merged, named,
+    random_seed,
+};
+pub use udmi_host::drive::{
+    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, TlsSource,
+    TraceOutput,
+};
 use udmi_host::fetch::Fetcher;
-use udmi_host::store::{Store, StoreError};
-use udmi_host::tls::{TlsConfig, TlsError};
+use udmi_host::store::Store;
+use udmi_host::tls::TlsConfig;
 
-use crate::clock::Clock;
-pub use crate::delegate::{Delegate, Delegated};
-use crate::delegate::{EVENTS_AT_ONCE, merged};
 use crate::dial::Dialer;
-use crate::engine::Engine;
-use crate::fetching::{Fetches, is_last};
 use crate::inbox::Inbox;
-pub use crate::inbox::SendError;
 use crate::threads::{Answer, InboxOf, Parts, Threads, spawn};
-use crate::trace::Trace;
-
-/// Commands that may wait unless told otherwise.
-pub const COMMANDS_MAX: usize = 1024;
-/// Notices that wait for a busy application unless told otherwise.
-pub const NOTICES_MAX: usize = 1024;
-
-/// Commands taken before the socket is looked after again.
-const COMMANDS_AT_ONCE: usize = 64;
+use crate::wait::{Engine, wait};
 
 /// Is touched, and so costs memory, only as far as it is used.
 const CORE_STACK: usize = 512 << 10;
@@ -90,29 +82,6 @@ impl<D> Threaded for D where
         + 'static
 {
 }
-
-/// Where a trace goes: its header, made from the boot, and its lines.
-pub struct TraceOutput {
-    /// Makes the first line.
-    pub header: Box<dyn FnOnce(&Boot) -> String + Send>,
-    /// Takes all lines. A trace that cannot be written any more ends there; the run goes on.
-    pub output: Box<dyn Write + Send>,
-}
-
-impl fmt::Debug for TraceOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TraceOutput").finish_non_exhaustive()
-    }
-}
-
-/// Hears notices on the core's thread.
-pub type Observer<D> = Box<dyn FnMut(&<D as Dialect>::Notice) + Send>;
-
-/// Signs with the device's private key. Never called on the core's thread of a threaded driver.
-pub type Signer = Box<dyn FnMut(&SignRequest) -> Result<Secret<String>, SignError> + Send>;
-
-/// Makes the TLS settings of the next connection, for keys that change while the device runs.
-pub type TlsSource = Box<dyn FnMut() -> Result<TlsConfig, TlsError> + Send>;
 
 /// All that a run needs; [`Driver::start`] starts it.
 pub struct Driver<D: Dialect> {
@@ -178,7 +147,7 @@ impl<D: Threaded> Driver<D> {
         let stored = self.store.load_all().map_err(DriverError::Store)?;
         let inbox = Arc::new(Inbox::new(self.commands_max).map_err(DriverError::Host)?);
         let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
-        let dialer = Dialer::new(self.tls, self.tls_source);
+        let dialer = Dialer::new(TlsClients::new(self.tls, self.tls_source));
         let fetches = Fetches::new(self.fetcher);
         let waking = inbox.clone();
         delegate.set_waker(Box::new(move || waking.wake()));
@@ -188,7 +157,7 @@ impl<D: Threaded> Driver<D> {
         let shared = Arc::new(Shared { inbox, ended: Mutex::new(None), ending: Condvar::new() });
         let end = EndOnDrop(shared.clone());
         let core = move || {
-            let mut clock = Clock::new();
+            let mut clock = Clock::start();
             let boot = Boot { now: clock.now(), seed, stored: named(stored), limits };
             let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
             let reason = run(boot, clock, dialect, trace, threads, &end.0.inbox);
@@ -216,19 +185,20 @@ fn run<D: Threaded>(
 ) -> ExitReason {
     let mut engine = Engine::start(boot, clock, dialect, trace, &mut threads);
     let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
+    let mut buffer = vec![0; READ_BYTES];
     let reason = loop {
-        engine.flush(&mut threads);
+        engine.flush(&mut buffer, &mut threads);
         if let Some(reason) = engine.is_over() {
             break reason;
         }
         // What is not taken waits in the channel, whose bound is the sender's business.
         let room = if engine.is_congested() { 0 } else { COMMANDS_AT_ONCE };
         let at_most = if inbox.may_sleep(room) { Duration::MAX } else { Duration::ZERO };
-        let ready = engine.wait(Some(inbox.waker()), at_most);
-        if ready.woken {
+        let (woken, ready) = wait(&mut engine, inbox.waker(), at_most);
+        if woken {
             inbox.silence();
         }
-        engine.proceed(ready, &mut threads);
+        engine.proceed(ready, &mut buffer, &mut threads);
         inbox.take(room, &mut commands, &mut answers);
         for answer in answers.drain(..) {
             match answer {
@@ -338,36 +308,4 @@ impl<D: Dialect> Drop for EndOnDrop<D> {
     fn drop(&mut self) {
         self.0.end(ExitReason::Restart);
     }
-}
-
-/// Why a run did not start.
-#[derive(Debug)]
-pub enum DriverError {
-    /// The store cannot be read.
-    Store(StoreError),
-    /// The operating system gives no thread or descriptor.
-    Host(io::Error),
-}
-
-impl fmt::Display for DriverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Host(error) => write!(f, "cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for DriverError {}
-
-/// What the store held, as the core takes it; stores check their keys by the same rule.
-pub(crate) fn named(stored: BTreeMap<String, Vec<u8>>) -> Vec<Stored> {
-    let name =
-        |(key, value): (String, Vec<u8>)| Some(Stored { key: Key::new(&key).ok()?, value: value.into() });
-    stored.into_iter().filter_map(name).collect()
-}
-
-/// A number that differs from run to run. Not for secrets.
-pub(crate) fn random_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

@@ -7,25 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why a command was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendError {
-    /// As many commands wait as the channel holds. Later there is room again.
-    Full,
-    /// The run has ended, or is about to.
-    Ended,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "too many commands are waiting",
-            Self::Ended => "the run has ended",
-        })
-    }
-}
-
-impl std::error::Error for SendError {}
+use udmi_host::drive::SendError;
 
 /// Commands `C`, bounded, and answers `A`, of which the core never awaits more than its limits allow.
 pub(crate) struct Inbox<C, A> {

@@ -6,17 +6,12 @@
 
 pub mod bare;
 mod blob;
-mod clock;
 mod closures;
 mod connected;
-mod connection;
-mod delegate;
 mod device;
 mod device_handle;
 mod dial;
 pub mod driver;
-mod engine;
-mod fetching;
 mod gateway;
 mod handle;
 mod identity;
@@ -24,7 +19,7 @@ mod inbox;
 mod jobs;
 mod reading;
 mod threads;
-mod trace;
+mod wait;
 
 pub use blob::{Blob, BlobError, Redirect};
 pub use connected::NotConnected;

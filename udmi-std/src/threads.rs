@@ -1,6 +1,7 @@
 //! The threads that do what may block, and what passes between them and the core's.
 
 use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
@@ -9,14 +10,11 @@ use device_link::{
     Closed, ConnId, Dialect, Endpoint, Event, FetchError, FetchEvent, FetchId, HookId, Key, Request, Secret,
     SignError, SignId, SignRequest, StoreId,
 };
+use udmi_host::drive::{Delegate, Dialed, EventOf, Fetches, LINGER, Observer, Signer, World, sign};
 use udmi_host::store::Store;
 
-use crate::connection::{Dialed, LINGER};
-use crate::delegate::Delegate;
 use crate::dial::Dialer;
-use crate::driver::{Application, Observer, Signer, Threaded};
-use crate::engine::{EventOf, World};
-use crate::fetching::Fetches;
+use crate::driver::{Application, Threaded};
 use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 
@@ -26,7 +24,7 @@ const HELPER_STACK: usize = 256 << 10;
 
 /// What comes back to the core's thread.
 pub(crate) enum Answer<D: Dialect> {
-    Dialed(ConnId, Result<Dialed, Closed>),
+    Dialed(ConnId, Result<Dialed<TcpStream>, Closed>),
     Event(EventOf<D>),
     /// Of which there are never more than the fetches at hand may have waiting.
     Fetched(FetchId, FetchEvent),
@@ -157,8 +155,8 @@ impl<D: Dialect> Drop for Threads<D> {
     }
 }
 
-impl<D: Threaded> World<D> for Threads<D> {
-    fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>> {
+impl<D: Threaded> World<D, TcpStream> for Threads<D> {
+    fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed<TcpStream>, Closed>> {
         self.links.retain(|_| false); // nobody waits for an attempt, or its signature, that has not begun
         self.links.push(LinkJob::Dial(conn, to));
         None
@@ -201,11 +199,6 @@ impl<D: Threaded> World<D> for Threads<D> {
         }
         self.calls.push_within(self.notices_max, Call::Hear(notice));
     }
-}
-
-/// Signs, or says that there is nothing to sign with.
-pub(crate) fn sign(signer: &mut Option<Signer>, request: &SignRequest) -> Result<Secret<String>, SignError> {
-    signer.as_mut().map_or(Err(SignError::NoKey), |signer| signer(request))
 }
 
 pub(crate) fn spawn(

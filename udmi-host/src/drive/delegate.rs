@@ -1,13 +1,13 @@
 //! Who answers hooks beside the application.
 
 use device_link::{Dialect, Event, HookId};
-use udmi_host::family::{FieldEvent, FieldHooks};
 use udmi_proto::{Hook, Outcome, Udmi};
 
-use crate::engine::EventOf;
+use super::engine::EventOf;
+use crate::family::{FieldEvent, FieldHooks};
 
 /// Events of a delegate taken before the socket is looked after again.
-pub(crate) const EVENTS_AT_ONCE: usize = 64;
+pub const EVENTS_AT_ONCE: usize = 64;
 
 /// Answers hooks beside the application, so that neither holds the other. It is called on the core's thread, and no
 /// method may block: what it takes in it works on elsewhere.
@@ -79,7 +79,7 @@ impl Delegate<Udmi> for FieldHooks {
 }
 
 /// Gives an outcome that the application has answered with to the delegate first.
-pub(crate) fn merged<D: Dialect>(event: EventOf<D>, delegate: &mut dyn Delegate<D>) -> EventOf<D> {
+pub fn merged<D: Dialect>(event: EventOf<D>, delegate: &mut dyn Delegate<D>) -> EventOf<D> {
     match event {
         Event::HookDone { id, outcome } => Event::HookDone { id, outcome: delegate.merge(id, outcome) },
         other => other,

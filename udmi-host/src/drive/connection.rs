@@ -1,43 +1,62 @@
 //! One connection: a non-blocking socket, TLS on it if wanted, and what is still to be written.
 
+use std::fmt;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use bytes::Bytes;
 use device_link::{Closed, ConnId, Instant};
-use udmi_host::tls::TlsClient;
+
+use crate::tls::TlsClient;
 
 /// A peer that takes none of the bytes waiting for it for so long is gone.
-pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// A peer for which more bytes wait is gone.
-pub(crate) const UNSENT_BYTES_MAX: usize = 8 << 20;
+pub(super) const UNSENT_BYTES_MAX: usize = 8 << 20;
 /// For the last bytes, and for the peer's farewell, after the core is done with a connection.
-pub(crate) const LINGER: Duration = Duration::from_secs(2);
+pub const LINGER: Duration = Duration::from_secs(2);
 /// The write buffer gives memory beyond this back when it is empty.
 const KEPT_BYTES: usize = 64 << 10;
+/// Taken at once of what nobody wants any more.
+const DISCARDED_BYTES: usize = 2 << 10;
 
-/// A socket that is connected, and the TLS that is to run on it.
+/// A socket as an adapter holds it, perhaps registered with what tells when it is ready.
+pub trait Socket: fmt::Debug {
+    /// The socket itself, which is non-blocking.
+    fn stream(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn stream(&self) -> &TcpStream {
+        self
+    }
+}
+
+/// A socket that is connected, non-blocking and without delay (`TCP_NODELAY`), and the TLS that is to run on it.
 #[derive(Debug)]
-pub(crate) struct Dialed {
-    pub(crate) socket: TcpStream,
-    pub(crate) tls: Option<Box<TlsClient>>,
+pub struct Dialed<S> {
+    /// The socket.
+    pub socket: S,
+    /// TLS before its first byte, if the endpoint wants it.
+    pub tls: Option<Box<TlsClient>>,
 }
 
 /// What one read has brought, in this order.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
+pub(super) struct Input {
     /// The transport is up from now on.
-    pub(crate) opened: bool,
-    pub(crate) bytes: Bytes,
-    pub(crate) closed: Option<Closed>,
+    pub(super) opened: bool,
+    pub(super) bytes: Bytes,
+    pub(super) closed: Option<Closed>,
+    /// The buffer was filled, so that there may be more.
+    pub(super) more: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(super) struct Connection<S> {
     id: ConnId,
-    socket: TcpStream,
+    socket: S,
     tls: Option<Box<TlsClient>>,
     opened: bool,
     /// Not yet encrypted; stays empty without TLS.
@@ -51,8 +70,8 @@ pub(crate) struct Connection {
     leaving: Option<Instant>,
 }
 
-impl Connection {
-    pub(crate) fn new(id: ConnId, dialed: Dialed, now: Instant) -> Self {
+impl<S: Socket> Connection<S> {
+    pub(super) fn new(id: ConnId, dialed: Dialed<S>, now: Instant) -> Self {
         let Dialed { socket, tls } = dialed;
         let opened = tls.is_none();
         Self {
@@ -68,20 +87,20 @@ impl Connection {
         }
     }
 
-    pub(crate) fn id(&self) -> ConnId {
+    pub(super) fn id(&self) -> ConnId {
         self.id
     }
 
     /// Whether TLS, if wanted, is up.
-    pub(crate) fn is_opened(&self) -> bool {
+    pub(super) fn is_opened(&self) -> bool {
         self.opened
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    pub(super) fn socket(&self) -> &S {
+        &self.socket
     }
 
-    pub(crate) fn has_unsent(&self) -> bool {
+    pub(super) fn has_unsent(&self) -> bool {
         self.sent < self.unsent.len()
     }
 
@@ -89,7 +108,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Closed::Timeout`] if too many wait already.
-    pub(crate) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Closed> {
+    pub(super) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Closed> {
         let waiting = self.unsent.len() - self.sent + self.plain.len();
         if waiting == 0 {
             self.progress = now;
@@ -106,10 +125,10 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection is gone, which includes a peer that does not read.
-    pub(crate) fn flush(&mut self, now: Instant) -> Result<(), Closed> {
+    pub(super) fn flush(&mut self, now: Instant) -> Result<(), Closed> {
         self.encrypt();
         while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match self.socket.write(rest) {
+            match self.socket.stream().write(rest) {
                 Ok(0) => return Err(Closed::Reset),
                 Ok(written) => {
                     self.sent += written;
@@ -126,8 +145,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Gives the memory of empty buffers back.
+    pub(super) fn trim(&mut self) {
+        if self.unsent.is_empty() {
+            self.unsent = Vec::new();
+        }
+        if self.plain.is_empty() {
+            self.plain = Vec::new();
+        }
+    }
+
     /// When [`Self::flush`] will give up, if nothing changes.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         match self.leaving {
             Some(since) => Some(since + LINGER),
             None => self.has_unsent().then(|| self.progress + WRITE_DEADLINE),
@@ -135,9 +164,9 @@ impl Connection {
     }
 
     /// Reads once, at most as much as `buffer` holds.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Input {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Input {
         let count = loop {
-            match self.socket.read(buffer) {
+            match self.socket.stream().read(buffer) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Input::default(),
@@ -147,17 +176,19 @@ impl Connection {
         // A broker with Nagle's algorithm on, such as mosquitto, holds the retained config back until the SUBACK
         // before it is acknowledged; Linux would delay that by 40 ms, and forgets the wish with each reading.
         #[cfg(target_os = "linux")]
-        let _ = rustix::net::sockopt::set_tcp_quickack(&self.socket, true);
+        let _ = rustix::net::sockopt::set_tcp_quickack(self.socket.stream(), true);
+        let more = count == buffer.len();
         let received = buffer.get(..count).unwrap_or_default();
-        match &mut self.tls {
+        let input = match &mut self.tls {
             Some(tls) => decrypt(tls, received, &mut self.opened),
             None if received.is_empty() => Input { closed: Some(Closed::Eof), ..Input::default() },
             None => Input { bytes: Bytes::copy_from_slice(received), ..Input::default() },
-        }
+        };
+        Input { more, ..input }
     }
 
     /// Begins to leave: nothing more is taken, [`Self::linger`] writes the rest.
-    pub(crate) fn leave(&mut self, now: Instant) {
+    pub(super) fn leave(&mut self, now: Instant) {
         self.encrypt();
         if let Some(tls) = &mut self.tls {
             tls.close_notify();
@@ -168,7 +199,7 @@ impl Connection {
 
     /// Writes the rest, says farewell and waits for the peer's. A socket closed with unread bytes would be
     /// reset, and what was just written with it. Says whether that is all.
-    pub(crate) fn linger(&mut self, buffer: &mut [u8], now: Instant) -> bool {
+    pub(super) fn linger(&mut self, now: Instant) -> bool {
         let late = self.leaving.is_some_and(|since| now >= since + LINGER);
         if late || self.flush(now).is_err() {
             return true;
@@ -176,8 +207,8 @@ impl Connection {
         if self.has_unsent() {
             return false;
         }
-        let _ = self.socket.shutdown(Shutdown::Write); // again and again does no harm
-        match self.socket.read(buffer) {
+        let _ = self.socket.stream().shutdown(Shutdown::Write); // again and again does no harm
+        match self.socket.stream().read(&mut [0; DISCARDED_BYTES]) {
             Ok(count) => count == 0,
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
@@ -211,11 +242,12 @@ fn decrypt(tls: &mut TlsClient, received: &[u8], opened: &mut bool) -> Input {
         Ok(()) if tls.is_peer_closed() => Some(Closed::Eof),
         Ok(()) => None,
     };
-    Input { opened: just_opened, bytes: plain.into(), closed }
+    Input { opened: just_opened, bytes: plain.into(), closed, more: false }
 }
 
 /// What the core is told of an error of the operating system.
-pub(crate) fn reason(error: &std::io::Error) -> Closed {
+#[must_use]
+pub fn reason(error: &std::io::Error) -> Closed {
     match error.kind() {
         ErrorKind::ConnectionRefused => Closed::Refused,
         ErrorKind::TimedOut
@@ -232,7 +264,7 @@ mod tests {
     use std::net::TcpListener;
 
     /// A connection, and the peer's end of it. Its name comes from a node, since only nodes name connections.
-    fn pair() -> (Connection, TcpStream) {
+    fn pair() -> (Connection<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -241,7 +273,7 @@ mod tests {
         (connection, listener.accept().unwrap().0)
     }
 
-    fn stall(connection: &mut Connection, now: Instant) {
+    fn stall(connection: &mut Connection<TcpStream>, now: Instant) {
         while !connection.has_unsent() {
             connection.send(&[0; 1 << 20], now).unwrap();
             connection.flush(now).unwrap();
@@ -282,12 +314,12 @@ mod tests {
         let (mut connection, mut peer) = pair();
         connection.send(b"farewell", Instant(0)).unwrap();
         connection.leave(Instant(0));
-        assert!(!connection.linger(&mut [0; 64], Instant(1)));
+        assert!(!connection.linger(Instant(1)));
         let mut received = Vec::new();
         peer.read_to_end(&mut received).unwrap();
         assert_eq!(received, b"farewell");
         drop(peer);
-        while !connection.linger(&mut [0; 64], Instant(2)) {
+        while !connection.linger(Instant(2)) {
             std::thread::yield_now();
         }
     }
@@ -296,7 +328,7 @@ mod tests {
     fn a_peer_that_does_not_say_farewell_is_left_after_a_while() {
         let (mut connection, _peer) = pair();
         connection.leave(Instant(0));
-        assert!(!connection.linger(&mut [0; 64], Instant(1)));
-        assert!(connection.linger(&mut [0; 64], Instant(0) + LINGER));
+        assert!(!connection.linger(Instant(1)));
+        assert!(connection.linger(Instant(0) + LINGER));
     }
 }

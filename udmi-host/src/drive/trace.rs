@@ -6,41 +6,37 @@ use std::io::{BufWriter, Write};
 use device_link::trace::{Recorder, shown_boot};
 use device_link::{Boot, Dialect, Node, Now};
 
-use crate::engine::{ActionOf, EventOf};
+use super::engine::{ActionOf, EventOf};
 
 /// Writes lines of a trace. One that cannot be written any more ends there; the device goes on.
-pub(crate) struct Trace<D: Dialect> {
+pub struct Trace<D: Dialect> {
     recorder: Recorder<D>,
     output: Option<BufWriter<Box<dyn Write + Send>>>,
 }
 
 impl<D: Dialect> Trace<D> {
     /// The trace of a node of this boot: `header` makes its first line of what may be shown of it.
-    pub(crate) fn new(
-        boot: &Boot,
-        header: impl FnOnce(&Boot) -> String,
-        output: Box<dyn Write + Send>,
-    ) -> Self {
+    pub fn new(boot: &Boot, header: impl FnOnce(&Boot) -> String, output: Box<dyn Write + Send>) -> Self {
         let recorder = Recorder::new(&boot.limits);
         let mut trace = Self { recorder, output: Some(BufWriter::new(output)) };
         trace.write(&header(&shown_boot::<D>(boot)));
         trace
     }
 
-    pub(crate) fn construction(&mut self, now: Now) {
+    pub(super) fn construction(&mut self, now: Now) {
         self.recorder.construction(now);
     }
 
-    pub(crate) fn event(&mut self, now: Now, event: &EventOf<D>) {
+    pub(super) fn event(&mut self, now: Now, event: &EventOf<D>) {
         self.recorder.event(now, event);
     }
 
-    pub(crate) fn finish(&mut self, actions: &[ActionOf<D>], node: &Node<D>) {
+    pub(super) fn finish(&mut self, actions: &[ActionOf<D>], node: &Node<D>) {
         self.recorder.finish(actions, node.deadline(), node.wake_reason());
         self.write_ready();
     }
 
-    pub(crate) fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.output.take_if(|output| output.flush().is_err());
     }
 

@@ -1,9 +1,8 @@
-//! What both drivers share: a node, its clock and its one connection, without threads. It performs the actions
-//! that concern the connection and leaves the others to a [`World`].
+//! A node, its clock and its one connection, without an opinion about waiting. It performs the actions that concern
+//! the connection and leaves the others to a [`World`].
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,74 +10,103 @@ use device_link::{
     Action, Boot, Closed, ConnId, Dialect, Endpoint, Event, ExitReason, FetchError, FetchEvent, FetchId,
     HookId, Instant, Key, Node, Now, Request, Secret, SignError, SignId, SignRequest, StoreId,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::clock::Clock;
-use crate::connection::{Connection, Dialed, Input};
-use crate::trace::Trace;
+use super::clock::Clock;
+use super::connection::{Connection, Dialed, Input, Socket};
+use super::trace::Trace;
 
-/// Bytes taken from the socket at once.
-const READ_BYTES: usize = 16 << 10;
+/// Bytes taken from the socket at once: the length of a good buffer to lend.
+pub const READ_BYTES: usize = 16 << 10;
 /// A sleep ends after so long at the latest: a step of the wall clock, or a resume, moves deadlines, and the
 /// operating system's sleep does not know.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
-pub(crate) type EventOf<D> = Event<<D as Dialect>::Command, <D as Dialect>::Outcome>;
-pub(crate) type ActionOf<D> = Action<<D as Dialect>::Hook, <D as Dialect>::Notice>;
+/// An event of a dialect.
+pub type EventOf<D> = Event<<D as Dialect>::Command, <D as Dialect>::Outcome>;
+/// An action of a dialect.
+pub type ActionOf<D> = Action<<D as Dialect>::Hook, <D as Dialect>::Notice>;
 
 /// Performs what is not the engine's. An answer that is there at once is returned; `None` means that it comes
 /// later, as an event.
-pub(crate) trait World<D: Dialect> {
-    fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed, Closed>>;
+pub trait World<D: Dialect, S> {
+    /// Connects, in place of any attempt before. What comes later goes to [`Engine::dialed`].
+    fn open(&mut self, conn: ConnId, to: Endpoint) -> Option<Result<Dialed<S>, Closed>>;
+    /// Remembers a value under a key, or forgets the key; says whether that is done for good.
     fn store(&mut self, id: StoreId, key: Key, value: Option<Bytes>) -> Option<bool>;
+    /// Signs with the device's private key.
     fn sign(&mut self, id: SignId, request: SignRequest) -> Option<Result<Secret<String>, SignError>>;
     /// Begins a fetch, or says at once that it fails.
     fn fetch(&mut self, id: FetchId, request: Request) -> Option<FetchError>;
+    /// Ends a fetch, and removes its staged file.
     fn release(&mut self, id: FetchId);
+    /// Asks whoever answers hooks.
     fn ask(&mut self, id: HookId, hook: D::Hook) -> Option<D::Outcome>;
+    /// Nobody waits for the answer to a hook any more.
     fn cancel(&mut self, id: HookId);
+    /// Tells whoever hears notices.
     fn tell(&mut self, notice: D::Notice);
 }
 
-/// What a wait has ended with.
+/// What a wait has found of the socket in use.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ready {
-    /// The descriptor given is readable.
-    pub(crate) woken: bool,
-    readable: bool,
-    writable: bool,
+pub struct Ready {
+    /// It can be read from, or is at its end.
+    pub readable: bool,
+    /// It can be written to.
+    pub writable: bool,
 }
 
-pub(crate) struct Engine<D: Dialect> {
+/// A socket, and what to wait for: it is always wanted to become readable.
+#[derive(Debug)]
+pub struct Interest<'a, S> {
+    /// The socket.
+    pub socket: &'a S,
+    /// Whether it is wanted to become writable as well.
+    pub write: bool,
+}
+
+impl<'a, S: Socket> Interest<'a, S> {
+    fn of(connection: &'a Connection<S>) -> Self {
+        Self { socket: connection.socket(), write: connection.has_unsent() }
+    }
+}
+
+/// A node at work. A driver calls [`Self::flush`], waits for the sockets that [`Self::live`] and [`Self::leaving`]
+/// name, for [`Self::sleep`] at most, and calls [`Self::proceed`]; again and again until [`Self::is_over`].
+///
+/// It lends a buffer to read into, of [`READ_BYTES`] at best, which keeps nothing between the calls: thousands of
+/// engines may share one.
+pub struct Engine<D: Dialect, S> {
     node: Node<D>,
     clock: Clock,
     now: Now,
     /// When the node was last called.
     handled: Instant,
     dialing: Option<ConnId>,
-    live: Option<Connection>,
-    leaving: Option<Connection>,
+    live: Option<Connection<S>>,
+    /// Seldom there, so apart.
+    leaving: Option<Box<Connection<S>>>,
     /// What happened while actions were performed.
     answers: VecDeque<EventOf<D>>,
     exit: Option<ExitReason>,
-    trace: Option<Trace<D>>,
-    buffer: Box<[u8]>,
+    /// Seldom there, so apart.
+    trace: Option<Box<Trace<D>>>,
 }
 
-impl<D: Dialect> fmt::Debug for Engine<D> {
+impl<D: Dialect, S> fmt::Debug for Engine<D, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("now", &self.now).field("exit", &self.exit).finish_non_exhaustive()
     }
 }
 
-impl<D: Dialect> Engine<D> {
+impl<D: Dialect, S: Socket> Engine<D, S> {
     /// Boots the node and performs its first actions.
-    pub(crate) fn start(
+    pub fn start(
         boot: Boot,
         clock: Clock,
         dialect: D,
         trace: Option<Trace<D>>,
-        world: &mut impl World<D>,
+        world: &mut impl World<D, S>,
     ) -> Self {
         let now = boot.now;
         let mut engine = Self {
@@ -91,8 +119,7 @@ impl<D: Dialect> Engine<D> {
             leaving: None,
             answers: VecDeque::new(),
             exit: None,
-            trace,
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            trace: trace.map(Box::new),
         };
         if let Some(trace) = &mut engine.trace {
             trace.construction(now);
@@ -102,14 +129,14 @@ impl<D: Dialect> Engine<D> {
         engine
     }
 
-    /// Takes in one event, at the time of the last [`Self::wait`], and all that follows from it at once.
-    pub(crate) fn handle(&mut self, event: EventOf<D>, world: &mut impl World<D>) {
+    /// Takes in one event, at the time of the last [`Self::proceed`], and all that follows from it at once.
+    pub fn handle(&mut self, event: EventOf<D>, world: &mut impl World<D, S>) {
         self.handle_one(event, world);
         self.handle_answers(world);
     }
 
     /// Takes in the answer to an `open` of the world.
-    pub(crate) fn dialed(&mut self, conn: ConnId, result: Result<Dialed, Closed>, world: &mut impl World<D>) {
+    pub fn dialed(&mut self, conn: ConnId, result: Result<Dialed<S>, Closed>, world: &mut impl World<D, S>) {
         if self.dialing != Some(conn) {
             return; // closed meanwhile
         }
@@ -118,69 +145,78 @@ impl<D: Dialect> Engine<D> {
     }
 
     /// Why the run is over, once the last bytes are out.
-    pub(crate) fn is_over(&self) -> Option<ExitReason> {
+    #[must_use]
+    pub fn is_over(&self) -> Option<ExitReason> {
         self.exit.filter(|_| self.leaving.is_none())
     }
 
     /// The node, to look at.
-    pub(crate) fn node(&self) -> &Node<D> {
+    #[must_use]
+    pub fn node(&self) -> &Node<D> {
         &self.node
     }
 
     /// Whether further commands had better wait.
-    pub(crate) fn is_congested(&self) -> bool {
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
         self.node.is_congested()
     }
 
     /// Writes what the turn has produced, as far as the socket takes it.
-    pub(crate) fn flush(&mut self, world: &mut impl World<D>) {
+    pub fn flush(&mut self, buffer: &mut [u8], world: &mut impl World<D, S>) {
         if let Some(live) = &mut self.live
             && let Err(why) = live.flush(self.now.at)
         {
-            self.hear_out(&why, world);
+            self.hear_out(&why, buffer, world);
         }
         if let Some(trace) = &mut self.trace {
             trace.flush();
         }
     }
 
-    /// Sleeps until the socket or `waker` is ready, the node's deadline has come, or `at_most` is over.
-    pub(crate) fn wait(&mut self, waker: Option<BorrowedFd<'_>>, at_most: Duration) -> Ready {
-        let sleep = self.sleep().min(at_most);
-        let mut descriptors = Vec::with_capacity(3);
-        descriptors.extend(waker.map(|waker| PollFd::from_borrowed_fd(waker, PollFlags::IN)));
-        let connections = [&self.live, &self.leaving].into_iter().flatten();
-        descriptors.extend(connections.map(|connection| {
-            let write = if connection.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
-            PollFd::from_borrowed_fd(connection.fd(), PollFlags::IN | write)
-        }));
-        let timeout = Timespec::try_from(sleep).ok();
-        // An interrupted wait is a wait that has ended.
-        let _ = poll(&mut descriptors, timeout.as_ref());
-        let mut seen = descriptors.iter().map(PollFd::revents);
-        let mut next = |is_there: bool| is_there.then(|| seen.next()).flatten().unwrap_or(PollFlags::empty());
-        let woken = !next(waker.is_some()).is_empty();
-        let live = next(self.live.is_some());
-        self.now = self.clock.now();
-        let readable = !(live - PollFlags::OUT).is_empty();
-        Ready { woken, readable, writable: live.contains(PollFlags::OUT) }
+    /// The socket in use, if there is one: to be read, and written if bytes wait for it.
+    #[must_use]
+    pub fn live(&self) -> Option<Interest<'_, S>> {
+        self.live.as_ref().map(Interest::of)
     }
 
-    /// Takes in what the wait has brought: input, time, or room to write.
-    pub(crate) fn proceed(&mut self, ready: Ready, world: &mut impl World<D>) {
+    /// The socket whose connection is over, while its last bytes are on their way.
+    #[must_use]
+    pub fn leaving(&self) -> Option<Interest<'_, S>> {
+        self.leaving.as_deref().map(Interest::of)
+    }
+
+    /// How long to wait for sockets and answers before the next [`Self::proceed`].
+    pub fn sleep(&mut self) -> Duration {
+        let connections = [self.live.as_ref(), self.leaving.as_deref()].into_iter().flatten();
+        let next = connections.filter_map(Connection::deadline).fold(self.next_tick(), Instant::min);
+        self.clock.until(next)
+    }
+
+    /// Gives memory back that only a busy engine needs.
+    pub fn trim(&mut self) {
+        self.answers = VecDeque::new();
+        if let Some(live) = &mut self.live {
+            live.trim();
+        }
+    }
+
+    /// Takes in what the wait has brought: input, time, or room to write. Says whether there may be more to read at
+    /// once.
+    pub fn proceed(&mut self, ready: Ready, buffer: &mut [u8], world: &mut impl World<D, S>) -> bool {
+        self.now = self.clock.now();
         if ready.writable || self.is_stalled() {
-            self.flush(world);
+            self.flush(buffer, world);
         }
-        if ready.readable && self.live.is_some() {
-            self.receive(world);
-        }
+        let more = ready.readable && self.receive(buffer, world);
         self.linger();
         if self.next_tick() <= self.now.at {
             self.handle(Event::Tick, world);
         }
+        more
     }
 
-    fn handle_one(&mut self, event: EventOf<D>, world: &mut impl World<D>) {
+    fn handle_one(&mut self, event: EventOf<D>, world: &mut impl World<D, S>) {
         if let Some(trace) = &mut self.trace {
             trace.event(self.now, &event);
         }
@@ -189,13 +225,13 @@ impl<D: Dialect> Engine<D> {
         self.perform_all(world);
     }
 
-    fn handle_answers(&mut self, world: &mut impl World<D>) {
+    fn handle_answers(&mut self, world: &mut impl World<D, S>) {
         while let Some(event) = self.answers.pop_front() {
             self.handle_one(event, world);
         }
     }
 
-    fn perform_all(&mut self, world: &mut impl World<D>) {
+    fn perform_all(&mut self, world: &mut impl World<D, S>) {
         let Some(trace) = &mut self.trace else {
             while let Some(action) = self.node.poll() {
                 self.perform(action, world);
@@ -209,7 +245,7 @@ impl<D: Dialect> Engine<D> {
         }
     }
 
-    fn perform(&mut self, action: ActionOf<D>, world: &mut impl World<D>) {
+    fn perform(&mut self, action: ActionOf<D>, world: &mut impl World<D, S>) {
         match action {
             Action::Open { conn, to } => {
                 self.dialing = Some(conn);
@@ -253,7 +289,7 @@ impl<D: Dialect> Engine<D> {
         }
     }
 
-    fn adopt(&mut self, conn: ConnId, result: Result<Dialed, Closed>) {
+    fn adopt(&mut self, conn: ConnId, result: Result<Dialed<S>, Closed>) {
         self.dialing = None;
         match result {
             Ok(dialed) => {
@@ -271,23 +307,25 @@ impl<D: Dialect> Engine<D> {
         self.dialing = self.dialing.filter(|&dialing| dialing != conn);
         if let Some(mut live) = self.live.take_if(|live| live.id() == conn) {
             live.leave(self.now.at);
-            self.leaving = Some(live);
+            self.leaving = Some(Box::new(live));
             self.linger();
         }
     }
 
     fn linger(&mut self) {
-        let (now, buffer) = (self.now.at, &mut self.buffer);
-        self.leaving.take_if(|leaving| leaving.linger(buffer, now));
+        let now = self.now.at;
+        self.leaving.take_if(|leaving| leaving.linger(now));
     }
 
-    fn receive(&mut self, world: &mut impl World<D>) {
-        let Some(live) = &mut self.live else { return };
-        let input = live.receive(&mut self.buffer);
+    fn receive(&mut self, buffer: &mut [u8], world: &mut impl World<D, S>) -> bool {
+        let Some(live) = &mut self.live else { return false };
+        let input = live.receive(buffer);
+        let more = input.more;
         self.take_in(input, world);
+        more
     }
 
-    fn take_in(&mut self, input: Input, world: &mut impl World<D>) {
+    fn take_in(&mut self, input: Input, world: &mut impl World<D, S>) {
         let Some(conn) = self.live.as_ref().map(Connection::id) else { return };
         if input.opened {
             self.handle(Event::Opened { conn }, world);
@@ -304,9 +342,9 @@ impl<D: Dialect> Engine<D> {
     }
 
     /// Writing has failed. What the peer said before that may tell the true reason.
-    fn hear_out(&mut self, why: &Closed, world: &mut impl World<D>) {
+    fn hear_out(&mut self, why: &Closed, buffer: &mut [u8], world: &mut impl World<D, S>) {
         while let Some(live) = &mut self.live {
-            let mut input = live.receive(&mut self.buffer);
+            let mut input = live.receive(buffer);
             if input.bytes.is_empty() && !input.opened && input.closed.is_none() {
                 input.closed = Some(why.clone());
             }
@@ -322,11 +360,5 @@ impl<D: Dialect> Engine<D> {
     fn next_tick(&self) -> Instant {
         let latest = self.handled + LONGEST_SLEEP;
         self.node.deadline().map_or(latest, |at| at.min(latest))
-    }
-
-    fn sleep(&mut self) -> Duration {
-        let connections = [&self.live, &self.leaving].into_iter().flatten();
-        let next = connections.filter_map(Connection::deadline).fold(self.next_tick(), Instant::min);
-        self.clock.until(next)
     }
 }

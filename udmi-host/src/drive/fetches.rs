@@ -5,25 +5,29 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use device_link::{FetchError, FetchEvent, FetchId, Request};
-use udmi_host::fetch::Fetcher;
+
+use crate::fetch::Fetcher;
 
 /// Events of one fetch that may wait for the core; the fetch then waits as well.
 const WAITING_MAX: usize = 2;
 
+/// The fetches of one run. Each has a thread while it runs.
 #[derive(Debug)]
-pub(crate) struct Fetches {
+pub struct Fetches {
     fetcher: Option<Fetcher>,
     /// One for each event that waits. Without its receiver, a fetch ends.
     waiting: BTreeMap<FetchId, Receiver<()>>,
 }
 
 impl Fetches {
-    pub(crate) fn new(fetcher: Option<Fetcher>) -> Self {
+    /// None is under way. Without a fetcher every one fails.
+    #[must_use]
+    pub fn new(fetcher: Option<Fetcher>) -> Self {
         Self { fetcher, waiting: BTreeMap::new() }
     }
 
     /// Begins a fetch; `hand_on` is called on another thread, by and by. Says why if it has failed already.
-    pub(crate) fn begin(
+    pub fn begin(
         &mut self,
         id: FetchId,
         request: Request,
@@ -48,7 +52,7 @@ impl Fetches {
     }
 
     /// The core has taken an event of this fetch, perhaps the last one.
-    pub(crate) fn taken(&mut self, id: FetchId, last: bool) {
+    pub fn taken(&mut self, id: FetchId, last: bool) {
         if last {
             self.waiting.remove(&id);
         } else if let Some(waiting) = self.waiting.get(&id) {
@@ -57,7 +61,7 @@ impl Fetches {
     }
 
     /// Ends a fetch, and removes its staged file.
-    pub(crate) fn release(&mut self, id: FetchId) {
+    pub fn release(&mut self, id: FetchId) {
         self.waiting.remove(&id);
         if let Some(fetcher) = &mut self.fetcher {
             fetcher.release(id);
@@ -66,7 +70,8 @@ impl Fetches {
 }
 
 /// Whether nothing follows this event.
-pub(crate) fn is_last(event: &FetchEvent) -> bool {
+#[must_use]
+pub fn is_last(event: &FetchEvent) -> bool {
     matches!(event, FetchEvent::Done | FetchEvent::Failed(_))
 }
 
@@ -75,7 +80,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, mpsc};
 
-    use udmi_host::fetch::FetchPolicy;
+    use crate::fetch::FetchPolicy;
 
     use super::*;
 

@@ -10,7 +10,7 @@ const LEAST_SUSPEND: Duration = Duration::from_secs(2);
 
 /// Shows both clocks; the monotonic one starts at zero and goes on while the host is suspended.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     source: fn() -> Reading,
     birth: Reading,
     elapsed: Duration,
@@ -29,7 +29,8 @@ struct Reading {
 
 impl Clock {
     /// A clock that starts now.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         Self::of(read)
     }
 
@@ -38,12 +39,12 @@ impl Clock {
     }
 
     /// What time it is.
-    pub(crate) fn now(&mut self) -> Now {
+    pub fn now(&mut self) -> Now {
         self.show((self.source)())
     }
 
     /// How long from now to `at`.
-    pub(crate) fn until(&mut self, at: Instant) -> Duration {
+    pub fn until(&mut self, at: Instant) -> Duration {
         self.now();
         Duration::from_millis(at.0).saturating_sub(self.elapsed)
     }
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_time_to_a_deadline_in_the_past_is_zero() {
-        let mut clock = Clock::new();
+        let mut clock = Clock::start();
         assert_eq!(clock.until(Instant(0)), Duration::ZERO);
         assert!(clock.until(Instant(60_000)) > Duration::from_secs(50));
     }
