@@ -77,8 +77,8 @@ pub use json::{Json, JsonError};
 pub use model::category::{Category, Level};
 pub use model::value::Value;
 pub use port::{
-    BlobOutcome, Command, Found, Hook, Lifecycle, NewKey, Notice, Outcome, Reading, ScanRequest, Target,
-    Wanted, exit_code,
+    BlobOutcome, Command, Found, Hook, Lifecycle, NewKey, Notice, Outcome, PointNames, Reading, Readings,
+    ScanRequest, Target, Wanted, exit_code,
 };
 pub use scope::DeviceTimer;
 pub use settings::{

@@ -4,6 +4,7 @@ mod command;
 mod hook;
 mod notice;
 mod outcome;
+mod readings;
 mod scan;
 
 use device_link::ExitReason;
@@ -13,6 +14,7 @@ pub use command::Command;
 pub use hook::{Hook, Target, Wanted};
 pub use notice::Notice;
 pub use outcome::{BlobOutcome, NewKey, Outcome, Reading};
+pub use readings::{PointNames, Readings};
 pub use scan::{Found, ScanRequest};
 
 /// What an operation mode or a command asks of the host.

@@ -46,6 +46,9 @@ impl DeviceCore {
             Command::SetPoints { values } => {
                 self.with(cx, |blocks, sc| blocks.pointset.set_points(sc, values));
             }
+            Command::PublishPoints { readings } => {
+                self.with(cx, |blocks, sc| blocks.pointset.publish_points(sc, readings));
+            }
             Command::FailPoint { point, message } => {
                 self.with(cx, |blocks, sc| blocks.pointset.fail_point(sc, &point, &message));
             }

@@ -49,7 +49,7 @@ use crate::model::config;
 use crate::model::entry::Entry;
 use crate::model::value::Value;
 use crate::name;
-use crate::port::{Notice, Outcome};
+use crate::port::{Notice, Outcome, Reading, Readings};
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::{Options, PointModel};
 
@@ -183,6 +183,37 @@ impl Pointset {
         self.settle(sc);
     }
 
+    /// The application has read points, and wants a sample with them.
+    pub(crate) fn publish_points(&mut self, sc: &mut Scope<'_, '_>, mut readings: Readings) {
+        self.take_all(sc, readings.take());
+        self.publish_now(sc);
+        self.settle(sc);
+    }
+
+    /// Takes readings in the order of names. Points are sorted as well, so one walk does.
+    fn take_all<'a>(&mut self, sc: &mut Scope<'_, '_>, readings: impl Iterator<Item = (&'a str, Reading)>) {
+        let (changes, mut points) = (&mut self.writes.changes, self.points.iter_mut().peekable());
+        let mut strange: Option<&str> = None;
+        let mut strangers = 0_usize;
+        for (name, reading) in readings {
+            while points.next_if(|(known, _)| known.as_str() < name).is_some() {}
+            let point = points.peek_mut().filter(|(known, _)| known.as_str() == name);
+            match (point.filter(|(_, point)| point.model.is_some()), reading) {
+                (Some((_, point)), Reading::Value(value)) => changes.accept(sc, name, point, value),
+                (Some((_, point)), Reading::Failed(message)) => changes.fail(sc, name, point, &message),
+                (None, _) => {
+                    strange.get_or_insert(name);
+                    strangers += 1;
+                }
+            }
+        }
+        if let Some(name) = strange {
+            let (name, more) = (start_of(name), strangers - 1);
+            let others = if more > 0 { format!(", nor are {more} others") } else { String::new() };
+            sc.notify(Notice::CommandRefused { reason: format!("Point {name} is not defined{others}") });
+        }
+    }
+
     /// The application cannot read a point.
     pub(crate) fn fail_point(&mut self, sc: &mut Scope<'_, '_>, point: &str, message: &str) {
         let name = point;
@@ -202,7 +233,7 @@ impl Pointset {
         self.settle(sc);
     }
 
-    /// Publishes a sample as soon as the limit allows.
+    /// Publishes a sample, with new readings of polled points, as soon as the limit allows.
     pub(crate) fn sample_now(&mut self, sc: &mut Scope<'_, '_>) {
         self.want_now(sc);
         self.settle(sc);

@@ -1,5 +1,5 @@
-//! When the pointset speaks: complete samples at their rate, changes and written values in between, and no
-//! two events closer than the limit (§4.5).
+//! When the pointset speaks: complete samples at their rate and when the application wants them, changes and written
+//! values in between, and no two events closer than the limit (§4.5).
 
 use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
@@ -31,7 +31,8 @@ const ROOM_PAUSE: Duration = Duration::from_millis(200);
 const NO_ROOM: &str = "not read: too many requests are waiting for an answer";
 /// What is told of points that were not read by then.
 const READ_TOO_LATE: &str = "not read in time";
-/// Least time between two events even without a limit, so that a burst of changes becomes one event.
+/// Least time before an event that nobody asked for even without a limit, so that a burst of changes becomes one event.
+/// Samples that are due or that the application asks for are as close as they come.
 const SPACING: Duration = Duration::from_millis(100);
 /// A written value is published at the latest so long after it is in force, if the limit allows: after the
 /// state that says so with the usual time between two states (§4.8, §7.2), not much later with a longer one.
@@ -87,8 +88,13 @@ pub(super) struct Asked {
 }
 
 impl Pace {
-    /// From when another event is allowed.
-    fn allowed(&self) -> Instant {
+    /// From when the limit allows another event.
+    fn limited(&self) -> Instant {
+        self.last.map_or(Instant(0), |last| last + self.limit)
+    }
+
+    /// From when an event that nobody asked for is allowed.
+    fn spaced(&self) -> Instant {
         self.last.map_or(Instant(0), |last| last + self.limit.max(SPACING))
     }
 }
@@ -132,7 +138,7 @@ impl Pointset {
     /// no longer than [`GRACE`] for pushed ones and [`READ_TIMEOUT`] for those asked for.
     fn open(&mut self, sc: &mut Scope<'_, '_>) {
         let now = sc.now().at;
-        let from = self.pace.allowed().max(now);
+        let from = self.pace.spaced().max(now);
         let until = from.max(now + GRACE);
         self.pace.opening = Some(Opening { until, from, read: false });
         sc.at(DeviceTimer::Sample, from);
@@ -327,8 +333,8 @@ impl Pointset {
     fn send_complete(&mut self, sc: &mut Scope<'_, '_>, regular: bool) {
         let now = sc.now().at;
         let Some(period) = self.pace.period else { return };
-        if now < self.pace.allowed() {
-            return self.want_sample(sc, self.pace.allowed(), false);
+        if now < self.pace.limited() {
+            return self.want_sample(sc, self.pace.limited(), false);
         }
         let mut missing = false;
         for (name, point) in self.points.iter_mut().filter(|(_, point)| point.is_expected()) {
@@ -353,7 +359,7 @@ impl Pointset {
     /// Publishes the values that have moved.
     fn send_partial(&mut self, sc: &mut Scope<'_, '_>) {
         self.pace.partial = None;
-        if sc.now().at < self.pace.allowed() {
+        if sc.now().at < self.pace.spaced() {
             return self.tell_moves(sc); // the limit was raised meanwhile
         }
         if !self.points.values().any(Point::has_moved) {
@@ -371,7 +377,7 @@ impl Pointset {
         }
         let (Some(_), Some(due)) = (self.pace.period, self.pace.due) else { return };
         let now = sc.now().at;
-        let at = self.pace.allowed().max(now);
+        let at = self.pace.spaced().max(now);
         if due < at + self.pace.limit.max(SPACING) {
             return; // it would push the complete sample back
         }
@@ -390,10 +396,19 @@ impl Pointset {
         self.want_sample(sc, after_state.min(now + PROMPT), false);
     }
 
-    /// Wants a complete sample as soon as the limit allows.
+    /// Publishes all values there are as soon as the limit allows; the first sample of a period does so by itself.
+    pub(super) fn publish_now(&mut self, sc: &mut Scope<'_, '_>) {
+        if self.pace.opening.is_some() {
+            self.continue_opening(sc);
+        } else {
+            self.send_complete(sc, false);
+        }
+    }
+
+    /// Wants a complete sample, with new readings, as soon as the limit allows.
     pub(super) fn want_now(&mut self, sc: &mut Scope<'_, '_>) {
         let now = sc.now().at;
-        if self.pace.allowed() > now {
+        if self.pace.limited() > now {
             self.want_sample(sc, now, true);
         } else if self.pace.period.is_some() && self.pace.opening.is_none() {
             self.begin_sample(sc, false);
@@ -404,7 +419,7 @@ impl Pointset {
         if self.pace.period.is_none() || self.pace.opening.is_some() {
             return;
         }
-        let at = at.max(self.pace.allowed());
+        let at = at.max(self.pace.spaced());
         let before = self.pace.prompt;
         let at = before.map_or(at, |before| before.at.min(at));
         self.pace.prompt = Some(Prompt { at, read: read || before.is_some_and(|before| before.read) });

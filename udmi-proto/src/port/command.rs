@@ -7,7 +7,7 @@ use alloc::string::String;
 use device_link::{ExitReason, HookId};
 use serde::{Deserialize, Serialize};
 
-use super::{Found, outcome};
+use super::{Found, Readings, outcome};
 use crate::json::Json;
 use crate::model::category::{Category, Level};
 use crate::model::value::Value;
@@ -29,6 +29,15 @@ pub enum Command {
         /// Values by point.
         #[serde(deserialize_with = "outcome::readings")]
         values: BTreeMap<String, Value>,
+    },
+    /// Several points were read at the same moment, and a complete sample goes out with them: at once if the config has
+    /// no `sample_limit_sec`, else as soon as that allows, with what there is by then. One command is one event where
+    /// there is no limit; a driver takes no further commands while half of the outbox waits
+    /// ([`Limits::outbox_messages`](crate::Limits::outbox_messages)), so that the application hears of it if it is too
+    /// fast. Nothing goes out that the config does not want: no pointset block, a negative `sample_rate_sec`.
+    PublishPoints {
+        /// By point.
+        readings: Readings,
     },
     /// A point cannot be read; it stays out of events and its state tells why, until its next value.
     FailPoint {
@@ -56,7 +65,8 @@ pub enum Command {
         /// Which point.
         point: String,
     },
-    /// Publish a sample as soon as `sample_limit_sec` allows.
+    /// Publish a complete sample, of points that are polled a new one: at once if the config has no `sample_limit_sec`,
+    /// else as soon as that allows.
     SampleNow,
     /// An entry for the system log.
     Log {

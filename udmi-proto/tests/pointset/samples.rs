@@ -1,7 +1,7 @@
 //! When events go out (§4.1, §4.5).
 
 use serde_json::json;
-use udmi_proto::{Command, Outcome, Reading, Value};
+use udmi_proto::{Command, Notice, Outcome, PointNames, Reading, Value};
 
 use crate::support::{Rig, computed, polled, pushed};
 
@@ -229,6 +229,61 @@ fn a_sample_can_be_asked_for_and_restarts_the_period() {
     rig.command(Command::SampleNow);
     rig.advance(11_000);
     assert_eq!(rig.event_times(), [0, 2000, 5000, 15_000]);
+}
+
+fn publish(values: &[(&str, i64)]) -> Command {
+    let reading = |value| Some(Reading::Value(Value::Integer(value)));
+    let names = PointNames::new(values.iter().map(|(name, _)| *name));
+    Command::PublishPoints { readings: names.with(values.iter().map(|(_, value)| reading(*value))) }
+}
+
+/// §4.5: the least time between two updates is `sample_limit_sec`, so without it there is none.
+#[test]
+fn without_a_limit_every_sample_the_application_publishes_goes_out_at_once() {
+    let mut rig = Rig::connected(&[("a", pushed()), ("b", pushed())]);
+    rig.pointset(json!({"sample_rate_sec": 10}));
+    rig.command(publish(&[("b", 0), ("a", 0)]));
+    for n in 1..=3 {
+        rig.command(publish(&[("b", n), ("a", 10 * n)]));
+    }
+    let seen = |point: &str, events: &[serde_json::Value]| -> Vec<_> {
+        events.iter().map(|event| event["points"][point]["present_value"].as_i64().unwrap()).collect()
+    };
+    let events = rig.events();
+    assert_eq!((seen("a", &events), seen("b", &events)), (vec![0, 10, 20, 30], vec![0, 1, 2, 3]));
+    assert!(events.iter().all(|event| event.get("partial_update").is_none()));
+    rig.forget();
+    rig.command(Command::SampleNow);
+    rig.command(Command::SampleNow);
+    rig.advance(11_000);
+    assert_eq!(rig.event_times(), [0, 0, 10_000], "each starts the period anew");
+}
+
+#[test]
+fn with_a_limit_what_the_application_publishes_in_between_is_one_sample_with_the_last_values() {
+    let mut rig = device();
+    rig.pointset(json!({"sample_limit_sec": 2, "sample_rate_sec": 10}));
+    rig.advance(500);
+    for n in 1..=3 {
+        rig.command(publish(&[("a", n)]));
+    }
+    rig.advance(5000);
+    let events = rig.sent_on("events/pointset");
+    assert_eq!(events.iter().map(|sent| sent.at).collect::<Vec<_>>(), [0, 2000]);
+    assert_eq!(events[1].payload["points"]["a"]["present_value"], 3);
+}
+
+#[test]
+fn what_is_published_of_unknown_points_is_refused_and_the_rest_goes_out() {
+    let mut rig = device();
+    rig.pointset(json!({"points": {"a": {}, "x": {}}}));
+    rig.forget();
+    rig.command(publish(&[("a", 7), ("b", 1), ("x", 2), ("", 3)]));
+    assert_eq!(rig.events().pop().unwrap()["points"], json!({"a": {"present_value": 7}}));
+    let refused = "Point  is not defined, nor are 2 others";
+    let is_refusal =
+        |notice: &Notice| matches!(notice, Notice::CommandRefused { reason } if reason == refused);
+    assert!(rig.notices().iter().any(is_refusal));
 }
 
 #[test]
