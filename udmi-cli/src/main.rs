@@ -1,5 +1,6 @@
 //! The `udmi` command: a device to try things with, and tools to look at devices.
 
+mod access;
 mod blob;
 mod broker;
 mod check;

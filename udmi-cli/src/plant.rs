@@ -1,6 +1,7 @@
 //! A simulated plant, made from the metadata of a device: values wander, writes take their time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use udmi_proto::model::metadata::{BaselineState, Pointset, PointsetPoint, ValueType};
@@ -15,10 +16,19 @@ const DEFAULT_TOLERANCE: f64 = 0.02;
 /// One reading in so many finds that a switch has changed.
 const CHANGE_ONE_IN: u64 = 400;
 
+/// What a plant is like; plants of equal devices share it.
+#[derive(Debug)]
+pub(crate) struct PlantModel {
+    /// By name.
+    points: Vec<PointOf>,
+}
+
 /// The points of a plant, and when what was written to them is in force.
 #[derive(Debug)]
 pub(crate) struct Plant {
-    points: BTreeMap<String, Point>,
+    model: Arc<PlantModel>,
+    /// In the order of the model.
+    points: Box<[Point]>,
     random: Random,
     /// How long a write takes until it is in force.
     write: Duration,
@@ -45,29 +55,38 @@ pub(crate) enum Written {
     Failed(&'static str),
 }
 
+/// What a point is like.
 #[derive(Debug)]
-struct Point {
+struct PointOf {
+    name: String,
     nature: Nature,
     writable: bool,
     baseline: Value,
     /// What the metadata expects of its baseline when it is written.
     expected: Option<BaselineState>,
-    /// The point whose written value this one follows.
-    follows: Option<String>,
-    present: Value,
-    writing: Option<Box<Writing>>,
+    /// The place of the point whose written value this one follows.
+    follows: Option<usize>,
 }
 
 #[derive(Debug)]
 enum Nature {
-    /// A number that stays within `spread` of the baseline; `offset` is how far it is now.
-    Number { spread: f64, offset: f64 },
+    /// A number that stays within `spread` of the baseline.
+    Number { spread: f64 },
     /// On or off.
     Switch { alarm: bool },
     /// One of these texts.
     Choice(Vec<String>),
     /// Any text.
     Text,
+}
+
+/// How a point is now.
+#[derive(Debug)]
+struct Point {
+    present: Value,
+    /// How far a number has wandered from where it belongs.
+    offset: f64,
+    writing: Option<Box<Writing>>,
 }
 
 /// A value on its way.
@@ -79,24 +98,41 @@ struct Writing {
     until: Duration,
 }
 
+impl PlantModel {
+    /// What the metadata says of the points.
+    pub(crate) fn new(pointset: Option<&Pointset>) -> Self {
+        let models = pointset.into_iter().flat_map(|pointset| &pointset.points);
+        let mut points: Vec<PointOf> = models.map(|(name, model)| PointOf::new(name, model)).collect();
+        points.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut model = Self { points };
+        for setpoint in 0..model.points.len() {
+            let name = &model.points[setpoint].name;
+            if name.ends_with("_setpoint")
+                && let Some(sensor) = model.place(&name.replace("_setpoint", "_sensor"))
+            {
+                model.points[sensor].follows = Some(setpoint);
+            }
+        }
+        model
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.points.binary_search_by(|point| point.name.as_str().cmp(name)).ok()
+    }
+}
+
 impl Plant {
     /// A plant at its baseline. Equal seeds wander alike.
     pub(crate) fn new(pointset: Option<&Pointset>, seed: u64, write: Duration) -> Self {
-        let models = pointset.map(|pointset| &pointset.points);
-        let mut points: BTreeMap<String, Point> = models
-            .into_iter()
-            .flatten()
-            .map(|(name, model)| (name.clone(), Point::new(name, model)))
-            .collect();
-        let setpoints: Vec<String> =
-            points.keys().filter(|name| name.ends_with("_setpoint")).cloned().collect();
-        for setpoint in setpoints {
-            let sensor = setpoint.replace("_setpoint", "_sensor");
-            if let Some(point) = points.get_mut(&sensor) {
-                point.follows = Some(setpoint);
-            }
-        }
-        Self { points, random: Random(seed), write, alarms: Vec::new() }
+        Self::of(&Arc::new(PlantModel::new(pointset)), seed, write)
+    }
+
+    /// As [`Self::new`], one of many that are alike.
+    pub(crate) fn of(model: &Arc<PlantModel>, seed: u64, write: Duration) -> Self {
+        let at_baseline =
+            |point: &PointOf| Point { present: point.baseline.clone(), offset: 0.0, writing: None };
+        let points = model.points.iter().map(at_baseline).collect();
+        Self { model: model.clone(), points, random: Random(seed), write, alarms: Vec::new() }
     }
 
     /// Reads points at a time since any fixed moment.
@@ -107,10 +143,10 @@ impl Plant {
 
     /// Takes a value for a point that the cloud may set. It is in force a little later.
     pub(crate) fn write(&mut self, name: &str, value: &Value, now: Duration) -> Written {
-        let until = now + self.write;
-        let Some(point) = self.points.get_mut(name) else { return Written::Failed("there is no such point") };
-        if same(value, &point.baseline) {
-            match point.expected {
+        let Some(at) = self.model.place(name) else { return Written::Failed("there is no such point") };
+        let (model, point) = (&self.model.points[at], &mut self.points[at]);
+        if same(value, &model.baseline) {
+            match model.expected {
                 Some(BaselineState::Invalid) => return Written::Invalid("the plant refuses this value"),
                 Some(BaselineState::Failure) => return Written::Failed("the actuator does not answer"),
                 Some(
@@ -123,15 +159,16 @@ impl Plant {
             }
         }
         let from = point.arrive(now).clone();
-        point.writing = Some(Box::new(Writing { from, to: value.clone(), since: now, until }));
+        point.writing =
+            Some(Box::new(Writing { from, to: value.clone(), since: now, until: now + self.write }));
         Written::Taken
     }
 
     /// Gives a point back to local control: it goes back to its baseline.
     pub(crate) fn release(&mut self, name: &str) {
-        if let Some(point) = self.points.get_mut(name) {
-            point.writing = None;
-            point.present = point.baseline.clone();
+        if let Some(at) = self.model.place(name) {
+            self.points[at].writing = None;
+            self.points[at].present = self.model.points[at].baseline.clone();
         }
     }
 
@@ -141,16 +178,17 @@ impl Plant {
     }
 
     fn read_one(&mut self, name: &str, now: Duration) -> Option<Value> {
-        let shift = self.shift(name, now);
-        let point = self.points.get_mut(name)?;
-        if point.writable {
+        let at = self.model.place(name)?;
+        let shift = self.shift(at, now);
+        let (model, point) = (&self.model.points[at], &mut self.points[at]);
+        if model.writable {
             return Some(point.arrive(now).clone());
         }
-        match &mut point.nature {
-            Nature::Number { spread, offset } => {
-                *offset = wander(*offset, *spread, &mut self.random);
-                let centre = point.baseline.as_number().unwrap_or_default();
-                point.present = Value::Number(two_decimals(centre + shift + *offset));
+        match &model.nature {
+            Nature::Number { spread } => {
+                point.offset = wander(point.offset, *spread, &mut self.random);
+                let centre = model.baseline.as_number().unwrap_or_default();
+                point.present = Value::Number(two_decimals(centre + shift + point.offset));
             }
             Nature::Switch { alarm } => {
                 if self.random.one_in(CHANGE_ONE_IN) {
@@ -174,28 +212,22 @@ impl Plant {
     }
 
     /// How far the point that this one follows is from its own baseline.
-    fn shift(&mut self, name: &str, now: Duration) -> f64 {
-        let followed = self.points.get(name).and_then(|point| point.follows.clone());
-        let Some(setpoint) = followed.and_then(|name| self.points.get_mut(&name)) else { return 0.0 };
-        let baseline = setpoint.baseline.as_number().unwrap_or_default();
-        setpoint.arrive(now).as_number().map_or(0.0, |present| present - baseline)
+    fn shift(&mut self, at: usize, now: Duration) -> f64 {
+        let Some(leader) = self.model.points[at].follows else { return 0.0 };
+        let baseline = self.model.points[leader].baseline.as_number().unwrap_or_default();
+        self.points[leader].arrive(now).as_number().map_or(0.0, |present| present - baseline)
+    }
+}
+
+impl PointOf {
+    fn new(name: &str, model: &PointsetPoint) -> Self {
+        let (nature, baseline) = nature(name, model);
+        let (name, writable) = (name.to_owned(), model.writable.unwrap_or(false));
+        Self { name, nature, writable, baseline, expected: model.baseline_state, follows: None }
     }
 }
 
 impl Point {
-    fn new(name: &str, model: &PointsetPoint) -> Self {
-        let (nature, baseline) = nature(name, model);
-        Self {
-            nature,
-            writable: model.writable.unwrap_or(false),
-            present: baseline.clone(),
-            baseline,
-            expected: model.baseline_state,
-            follows: None,
-            writing: None,
-        }
-    }
-
     /// Moves a value on its way to where it is now; numbers get there gradually, others at once at the end.
     fn arrive(&mut self, now: Duration) -> &Value {
         if let Some(writing) = &self.writing {
@@ -256,7 +288,7 @@ fn number(model: &PointsetPoint) -> (Nature, Value) {
     for end in [model.range_min, model.range_max].into_iter().flatten() {
         spread = spread.min((end - around).abs());
     }
-    (Nature::Number { spread: spread * WANDER, offset: 0.0 }, baseline)
+    (Nature::Number { spread: spread * WANDER }, baseline)
 }
 
 /// The next step of a walk that is drawn back to the middle.

@@ -9,7 +9,7 @@ use udmi_host::site::{Behind, Device, DeviceClass, SiteModel};
 use udmi_proto::Settings;
 use udmi_proto::family::Family;
 
-use super::connection::Plan;
+use crate::access::Plan;
 use crate::field::{FieldArguments, SimulatedFamily};
 use crate::output::{Failure, Output};
 use crate::plant::Plant;

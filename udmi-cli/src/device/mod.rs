@@ -2,8 +2,6 @@
 
 mod addresses;
 mod application;
-mod authentication;
-mod connection;
 mod gateway;
 mod lock;
 mod module;
@@ -20,10 +18,10 @@ use device_link::{Endpoint, ExitReason, Limits};
 use udmi_host::site::{Device, DeviceClass, SiteModel};
 use udmi_proto::exit_code;
 
+use crate::access::{self, Access};
 use crate::cloud;
 use crate::field::FieldArguments;
 use crate::output::{Failure, Output};
-use authentication::Authentication;
 use gateway::{PlantKind, Plants};
 use lock::Lock;
 
@@ -71,45 +69,8 @@ pub(crate) struct Arguments {
     /// The broker: mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS; without, that of the site model
     #[arg(long, value_name = "URL", value_parser = cloud::endpoint)]
     endpoint: Option<Endpoint>,
-    /// The registry in client id and topics, /r/REGISTRY/d/DEVICE; without, that of the site model
-    #[arg(long)]
-    registry: Option<String>,
-    /// The MQTT client id
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// What the device's topics begin with; ends with its id
-    #[arg(long, value_name = "PREFIX")]
-    topic_prefix: Option<String>,
-    /// The user name
-    #[arg(long, visible_alias = "user", value_name = "NAME")]
-    username: Option<String>,
-    /// The password; other users of this machine can see it, so rather use --password-file
-    #[arg(long, requires = "username", conflicts_with = "password_file")]
-    password: Option<String>,
-    /// A file whose first line is the password
-    #[arg(long, requires = "username", value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// Trust only the issuers in this file
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// The client certificate
-    #[arg(long, requires = "key", value_name = "FILE")]
-    cert: Option<PathBuf>,
-    /// The private key, for the client certificate and for tokens; without, that of the site model
-    #[arg(long, value_name = "FILE", conflicts_with = "make_keys")]
-    key: Option<PathBuf>,
-    /// What it proves itself with: auto (what endpoint and keys lead to), none, basic, mtls or jwt
-    #[arg(long, value_enum, default_value_t, value_name = "WAY", hide_possible_values = true)]
-    auth: Authentication,
-    /// For whom signed tokens are; without, as the endpoint or the client id says
-    #[arg(long, value_name = "NAME")]
-    audience: Option<String>,
-    /// Make a key and a certificate in the site model if the device has none
-    #[arg(long)]
-    make_keys: bool,
-    /// Do not follow to other brokers
-    #[arg(long)]
-    no_redirect: bool,
+    #[command(flatten)]
+    access: Access,
     /// When the cloud wants a restart: exit (with 192) or exec (start again in place)
     #[arg(long, value_enum, default_value_t, value_name = "WAY", hide_possible_values = true)]
     restart: Restart,
@@ -177,7 +138,11 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let device = connecting(&site, find(&site, arguments.device.as_deref())?, output)?;
     let store = arguments.state_dir.clone().unwrap_or_else(|| state_folder(&site, &device));
     let lock = Lock::take(&store)?;
-    let mut plan = connection::plan(&arguments, &site, &device, output)?;
+    let mut plan = access::plan(&arguments.access, arguments.endpoint.as_ref(), &site, &device, output)?;
+    if let Some(serial) = arguments.serial {
+        plan.settings.identity.serial_no = serial;
+    }
+    plan.settings.options.blobs = vec![module::NAME.to_owned()];
     if arguments.host_addresses {
         addresses::use_own(&mut plan.settings.families)?;
     }

@@ -23,10 +23,10 @@ use udmi_std::bare::Bare;
 use udmi_std::driver::{Driver, Link, Signer, TlsSource, TraceOutput};
 
 use super::application::PlantApplication;
-use super::connection::{Plan, Tls};
 use super::gateway::Plants;
 use super::module::Module;
 use super::notices::Notices;
+use crate::access::{Plan, Tls};
 use crate::output::{Failure, Output};
 
 /// How long a bare device sleeps at most before it looks whether it is to stop.

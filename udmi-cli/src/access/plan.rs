@@ -6,55 +6,52 @@ use udmi_host::site::{Connection, Device, ProjectSpec, Proof, SiteModel, TlsFile
 use udmi_host::tls::{TlsConfig, TlsSettings, Trust};
 use udmi_proto::Settings;
 
+use super::Access;
 use super::authentication::{self, Authentication};
-use super::{Arguments, module};
 use crate::output::{Failure, Output};
 
 /// What the device is and where it connects.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) settings: Settings,
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
     /// Trust and client certificate, for endpoints that want TLS, if they are other than usual.
-    pub(super) tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// What signs and is rotated, if there are any.
-    pub(super) keys: Option<DeviceKeys>,
+    pub(crate) keys: Option<DeviceKeys>,
 }
 
 /// Trust and client certificate.
 #[derive(Debug)]
-pub(super) struct Tls {
-    pub(super) settings: TlsSettings,
+pub(crate) struct Tls {
+    pub(crate) settings: TlsSettings,
     /// Whether the certificate is that of the keys, and changes with them.
-    pub(super) rotates: bool,
+    pub(crate) rotates: bool,
 }
 
 /// Puts site model and flags together, and reads the files that are needed to connect.
-pub(super) fn plan(
-    arguments: &Arguments,
+pub(crate) fn plan(
+    access: &Access,
+    endpoint: Option<&Endpoint>,
     site: &SiteModel,
     device: &Device,
     output: &Output,
 ) -> Result<Plan, Failure> {
-    let keys = authentication::keys(arguments, device, output)?;
-    let mut connection = match &arguments.endpoint {
+    let keys = authentication::keys(access, endpoint, device, output)?;
+    let mut connection = match endpoint {
         None => of_site(site, device)?,
-        Some(endpoint) => to_endpoint(endpoint, arguments, site, device),
+        Some(endpoint) => to_endpoint(endpoint, access, site, device),
     };
-    if let (None, Some(registry)) = (&arguments.endpoint, &arguments.registry) {
+    if let (None, Some(registry)) = (endpoint, &access.registry) {
         let local = site.local_connection(device, Some(registry), &connection.host, connection.port);
         rename(&mut connection, &local.client_id);
         connection.topic_prefix = local.topic_prefix;
     }
-    apply_flags(&mut connection, arguments)?;
-    authentication::apply(&mut connection, arguments, device, keys.as_ref())?;
+    apply_flags(&mut connection, access)?;
+    authentication::apply(&mut connection, access, device, keys.as_ref())?;
     let mut settings = settings(device, &connection);
-    if let Some(serial) = &arguments.serial {
-        settings.identity.serial_no.clone_from(serial);
-    }
-    settings.options.redirects = !arguments.no_redirect;
-    settings.options.blobs = vec![module::NAME.to_owned()];
+    settings.options.redirects = !access.no_redirect;
     settings.check().map_err(Failure::usage)?;
-    let tls = tls(&connection, arguments, site, keys.as_ref())?;
+    let tls = tls(&connection, access, site, keys.as_ref())?;
     Ok(Plan { settings, tls, keys })
 }
 
@@ -68,8 +65,8 @@ fn of_site(site: &SiteModel, device: &Device) -> Result<Connection, Failure> {
 
 /// A broker of the user's own. Keys and certificates of the site model go with it only under TLS: a plain
 /// connection would show the password to everybody on the way.
-fn to_endpoint(endpoint: &Endpoint, arguments: &Arguments, site: &SiteModel, device: &Device) -> Connection {
-    let registry = arguments.registry.as_deref();
+fn to_endpoint(endpoint: &Endpoint, access: &Access, site: &SiteModel, device: &Device) -> Connection {
+    let registry = access.registry.as_deref();
     let mut connection = site.local_connection(device, registry, &endpoint.host, endpoint.port);
     if endpoint.transport == Transport::Tcp {
         return connection;
@@ -98,20 +95,20 @@ fn rename(connection: &mut Connection, client_id: &str) {
     client_id.clone_into(&mut connection.client_id);
 }
 
-fn apply_flags(connection: &mut Connection, arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(client_id) = &arguments.client_id {
+fn apply_flags(connection: &mut Connection, access: &Access) -> Result<(), Failure> {
+    if let Some(client_id) = &access.client_id {
         rename(connection, client_id);
     }
-    if let Some(prefix) = &arguments.topic_prefix {
+    if let Some(prefix) = &access.topic_prefix {
         connection.topic_prefix.clone_from(prefix);
     }
-    let wants_tls = arguments.ca.is_some() || arguments.cert.is_some();
+    let wants_tls = access.ca.is_some() || access.cert.is_some();
     if connection.tls.is_none() && wants_tls {
         return Err(Failure::usage("certificates are of use with TLS only").hint("say mqtts://"));
     }
     if let Some(tls) = &mut connection.tls {
-        tls.authority = arguments.ca.clone().or(tls.authority.take());
-        tls.identity = arguments.cert.clone().zip(arguments.key.clone()).or(tls.identity.take());
+        tls.authority = access.ca.clone().or(tls.authority.take());
+        tls.identity = access.cert.clone().zip(access.key.clone()).or(tls.identity.take());
     }
     Ok(())
 }
@@ -119,7 +116,7 @@ fn apply_flags(connection: &mut Connection, arguments: &Arguments) -> Result<(),
 /// Trust and client certificate. A plain endpoint has them as well, for where it may be redirected to.
 fn tls(
     connection: &Connection,
-    arguments: &Arguments,
+    access: &Access,
     site: &SiteModel,
     keys: Option<&DeviceKeys>,
 ) -> Result<Option<Tls>, Failure> {
@@ -131,10 +128,9 @@ fn tls(
         }
     };
     let mut settings = files.settings().map_err(Failure::usage)?;
-    let own =
-        connection.tls.is_none() || arguments.auth == Authentication::Mtls || settings.identity.is_some();
+    let own = connection.tls.is_none() || access.auth == Authentication::Mtls || settings.identity.is_some();
     let of_keys = keys.and_then(DeviceKeys::tls_identity).filter(|_| own);
-    let rotates = of_keys.is_some() && arguments.auth != Authentication::None;
+    let rotates = of_keys.is_some() && access.auth != Authentication::None;
     if rotates {
         settings.identity = of_keys;
     }
@@ -152,24 +148,26 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::cloud;
     use crate::output::Colour;
     use crate::sample;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        access: Access,
+        #[arg(long, value_parser = cloud::endpoint)]
+        endpoint: Option<Endpoint>,
     }
 
     fn planned(flags: &[&str]) -> Result<Settings, Failure> {
         let folder = tempfile::tempdir().unwrap();
         sample::write(folder.path()).unwrap();
-        let site = folder.path().to_str().unwrap();
-        let line = [&["udmi", "--site", site], flags].concat();
-        let arguments = Line::try_parse_from(line).unwrap().arguments;
+        let Line { access, endpoint } = Line::try_parse_from([&["udmi"], flags].concat()).unwrap();
         let site = SiteModel::open(folder.path()).unwrap();
         let device = site.device(sample::DEVICE).unwrap();
-        plan(&arguments, &site, &device, &Output::new(Colour::Never, false, true)).map(|plan| plan.settings)
+        let output = Output::new(Colour::Never, false, true);
+        plan(&access, endpoint.as_ref(), &site, &device, &output).map(|plan| plan.settings)
     }
 
     #[test]
@@ -185,10 +183,9 @@ mod tests {
     #[test]
     fn flags_go_before_the_site_model() {
         let endpoint = ["--endpoint", "mqtt://127.0.0.1", "--registry", "REG", "--client-id", "me"];
-        let others = ["--topic-prefix", "/devices/AHU-1", "--serial", "S-7", "--username", "u"];
-        let settings = planned(&[endpoint, others].concat()).unwrap();
+        let others = ["--topic-prefix", "/devices/AHU-1", "--username", "u"];
+        let settings = planned(&[&endpoint[..], &others].concat()).unwrap();
         assert_eq!((settings.client_id.as_str(), settings.topic_prefix.as_str()), ("me", "/devices/AHU-1"));
-        assert_eq!(settings.identity.serial_no, "S-7");
         assert_eq!(settings.credentials.unwrap().username, "u");
         let settings = planned(&["--endpoint", "mqtt://127.0.0.1", "--registry", "REG"]).unwrap();
         assert_eq!(settings.topic_prefix, "/r/REG/d/AHU-1");
@@ -268,9 +265,8 @@ mod tests {
     }
 
     #[test]
-    fn redirects_and_the_modules_blob_are_taken_unless_they_are_not_wanted() {
-        let options = planned(&PLAIN).unwrap().options;
-        assert!(options.redirects && options.blobs == ["system"]);
+    fn redirects_are_followed_unless_they_are_not_wanted() {
+        assert!(planned(&PLAIN).unwrap().options.redirects);
         assert!(!planned(&[&PLAIN[..], &["--no-redirect"]].concat()).unwrap().options.redirects);
     }
 }

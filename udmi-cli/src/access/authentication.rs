@@ -4,13 +4,13 @@
 use std::fs;
 
 use clap::ValueEnum;
-use device_link::Transport;
+use device_link::{Endpoint, Transport};
 use udmi_host::key_store::{DeviceKeys, FileKeyStore, KeyFamily, KeyPair, MemoryKeyStore, Wanted};
 use udmi_host::keys::{KeySpec, Password, PrivateKey};
 use udmi_host::site::{Connection, Device, Proof, token};
 use udmi_proto::TokenSettings;
 
-use super::Arguments;
+use super::Access;
 use crate::output::{Failure, Output};
 use crate::text;
 
@@ -21,7 +21,7 @@ const RSA_BITS: usize = 2048;
 
 /// How a device proves itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Authentication {
+pub(crate) enum Authentication {
     /// What endpoint and keys lead to
     #[default]
     Auto,
@@ -38,16 +38,17 @@ pub(super) enum Authentication {
 /// The device's keys, if there are any; makes them if that is wanted. Keys that cannot be used are in nobody's way
 /// as long as nothing wants them.
 pub(super) fn keys(
-    arguments: &Arguments,
+    access: &Access,
+    endpoint: Option<&Endpoint>,
     device: &Device,
     output: &Output,
 ) -> Result<Option<DeviceKeys>, Failure> {
-    let wanted = arguments.make_keys || arguments.key.is_some();
-    let plain = arguments.endpoint.as_ref().is_some_and(|endpoint| endpoint.transport == Transport::Tcp);
-    match arguments.auth {
+    let wanted = access.make_keys || access.key.is_some();
+    let plain = endpoint.is_some_and(|endpoint| endpoint.transport == Transport::Tcp);
+    match access.auth {
         Authentication::None if !wanted => Ok(None),
         Authentication::Auto if !wanted && plain => {
-            Ok(find(arguments, device, output).unwrap_or_else(|failure| {
+            Ok(find(access, device, output).unwrap_or_else(|failure| {
                 output.remark(format!("the keys cannot be used: {failure}"));
                 None
             }))
@@ -56,28 +57,28 @@ pub(super) fn keys(
         | Authentication::None
         | Authentication::Basic
         | Authentication::Mtls
-        | Authentication::Jwt => find(arguments, device, output),
+        | Authentication::Jwt => find(access, device, output),
     }
 }
 
-fn find(arguments: &Arguments, device: &Device, output: &Output) -> Result<Option<DeviceKeys>, Failure> {
-    if let Some(file) = &arguments.key {
+fn find(access: &Access, device: &Device, output: &Output) -> Result<Option<DeviceKeys>, Failure> {
+    if let Some(file) = &access.key {
         let key = PrivateKey::load(file, None).map_err(Failure::usage)?;
         let read = |file| text::read(file, FILE_BYTES_MAX).map_err(Failure::usage);
-        let certificate = arguments.cert.as_deref().map(read).transpose()?;
+        let certificate = access.cert.as_deref().map(read).transpose()?;
         let store = MemoryKeyStore::with(KeyPair { key, certificate });
         return DeviceKeys::open(store, &device.id).map(Some).map_err(Failure::usage);
     }
     let rsa = authentication_type(device).is_some_and(|name| name.starts_with("RS"));
     let family = if rsa { KeyFamily::Rsa } else { KeyFamily::Ec };
     let found = FileKeyStore::families(&device.folder);
-    if !found.contains(&family) && !arguments.make_keys {
+    if !found.contains(&family) && !access.make_keys {
         return match found.first() {
             None => Ok(None),
             Some(other) => open(device, *other).map(Some),
         };
     }
-    if !arguments.make_keys {
+    if !access.make_keys {
         return open(device, family).map(Some);
     }
     let key = if rsa { KeySpec::rsa(RSA_BITS) } else { Some(KeySpec::P256) };
@@ -103,13 +104,13 @@ fn authentication_type(device: &Device) -> Option<&str> {
 /// Brings a connection to what is wanted.
 pub(super) fn apply(
     connection: &mut Connection,
-    arguments: &Arguments,
+    access: &Access,
     device: &Device,
     keys: Option<&DeviceKeys>,
 ) -> Result<(), Failure> {
-    let missing = || missing_key(arguments.auth, device);
-    let given = given(arguments)?;
-    connection.proof = match arguments.auth {
+    let missing = || missing_key(access.auth, device);
+    let given = given(access)?;
+    connection.proof = match access.auth {
         Authentication::Auto => given.unwrap_or(std::mem::take(&mut connection.proof)),
         Authentication::None => {
             if let Some(tls) = &mut connection.tls {
@@ -132,16 +133,16 @@ pub(super) fn apply(
             }
             given.unwrap_or_default()
         }
-        Authentication::Jwt => Proof::Token(tokens(connection, arguments, keys.ok_or_else(missing)?)?),
+        Authentication::Jwt => Proof::Token(tokens(connection, access, keys.ok_or_else(missing)?)?),
     };
     Ok(())
 }
 
 /// The user name and password of the flags.
-fn given(arguments: &Arguments) -> Result<Option<Proof>, Failure> {
-    let Some(username) = &arguments.username else { return Ok(None) };
-    let password = match &arguments.password_file {
-        None => Password::new(arguments.password.clone().unwrap_or_default()),
+fn given(access: &Access) -> Result<Option<Proof>, Failure> {
+    let Some(username) = &access.username else { return Ok(None) };
+    let password = match &access.password_file {
+        None => Password::new(access.password.clone().unwrap_or_default()),
         Some(path) => {
             let text = fs::read_to_string(path)
                 .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
@@ -151,11 +152,7 @@ fn given(arguments: &Arguments) -> Result<Option<Proof>, Failure> {
     Ok(Some(Proof::Password(username.clone(), password)))
 }
 
-fn tokens(
-    connection: &Connection,
-    arguments: &Arguments,
-    keys: &DeviceKeys,
-) -> Result<TokenSettings, Failure> {
+fn tokens(connection: &Connection, access: &Access, keys: &DeviceKeys) -> Result<TokenSettings, Failure> {
     let algorithm = keys.signer().map_err(Failure::usage)?.algorithm();
     let of_site = match &connection.proof {
         Proof::Token(token) => Some(token.audience.clone()),
@@ -165,7 +162,7 @@ fn tokens(
         let rest = connection.client_id.strip_prefix("projects/")?;
         rest.split('/').next().map(ToOwned::to_owned)
     };
-    let audience = arguments.audience.clone().or(of_site).or_else(of_client).ok_or_else(|| {
+    let audience = access.audience.clone().or(of_site).or_else(of_client).ok_or_else(|| {
         Failure::usage("for whom the tokens are is not said").hint("say --audience, such as the project's id")
     })?;
     Ok(token(algorithm, audience))
