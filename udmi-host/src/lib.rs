@@ -14,9 +14,12 @@
 //! * [`metrics`]: memory, disc and load of the host.
 //! * [`log_bridge`]: the application's log records as UDMI log entries.
 //! * [`family`]: field devices behind a gateway, by family, on threads of their own.
+//! * [`application`]: what applications see of a device, whether they wait by threads or by futures.
 //! * [`drive`]: what drivers are made of, whatever they wait with.
 //! * [`site`]: site models, as a device finds itself in them.
 
+#[cfg(unix)]
+pub mod application;
 pub mod certificate;
 #[cfg(unix)]
 pub mod drive;

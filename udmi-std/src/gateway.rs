@@ -1,65 +1,36 @@
 //! A gateway with closures: the part of [`Builder`] about devices it acts for, and about field devices.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::Arc;
+use udmi_host::application::{CommandError, IntoReading, ProxiedSetup, Reply, WriteError, known};
+use udmi_proto::{Json, Source, Value};
 
-use udmi_host::family::{FamilyProvider, FieldHooks, FieldLimits, Polling};
-use udmi_proto::{PointModel, ProxySettings, Source, Value};
-
-use crate::closures::{PointClosures, known};
 use crate::device::Builder;
-use crate::reading::{CommandError, IntoReading, WriteError};
 
 /// A device that a gateway acts for, with closures of its own. They go before those for all proxied devices.
 #[derive(Debug, Default)]
 #[must_use = "a proxied device does nothing before its gateway has it"]
 pub struct Proxied {
-    settings: ProxySettings,
-    closures: PointClosures,
+    pub(crate) setup: ProxiedSetup,
 }
 
 impl Builder {
-    /// Makes the device a gateway, if it is none, that knows this device. Which devices it acts for is for its config to
-    /// say, unless the settings' [`mode`](udmi_proto::GatewaySettings::mode) is another.
-    pub fn proxied(mut self, device: &str, proxied: Proxied) -> Self {
-        let Proxied { settings, closures } = proxied;
-        self.settings.gateway.get_or_insert_default().proxies.insert(device.into(), settings);
-        self.settings.options.command_hook |= closures.command.is_some();
-        self.closures.proxied.devices.insert(device.into(), Box::new(closures));
-        self
-    }
-
-    /// Speaks with field devices of a family, on threads of their own: scans them, and reads, writes and releases the
-    /// points that have a reference there. Points of proxied devices with such a reference are asked for before each
-    /// sample.
-    pub fn family(mut self, provider: impl FamilyProvider + 'static) -> Self {
-        self.families.push(Arc::new(provider));
-        self
-    }
-
-    /// Other bounds for the work of families than the default ones.
-    pub fn field_limits(mut self, limits: FieldLimits) -> Self {
-        self.field_limits = limits;
-        self
-    }
-
     /// Puts values from the cloud in force for all proxied devices: the device, the point, the value. Without any
     /// closure, writes to writable points succeed and become the present value.
     pub fn on_proxied_writeback(
         mut self,
-        write: impl FnMut(&str, &str, &Value) -> Result<(), WriteError> + Send + 'static,
+        mut write: impl FnMut(&str, &str, &Value) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.proxied.write = Some(Box::new(write));
+        self.setup.closures.proxied.write =
+            Some(Box::new(move |device, point, value| Reply::Now(write(&device, &point, &value))));
         self
     }
 
     /// Gives a point of a proxied device back to local control: the device, the point.
     pub fn on_proxied_release(
         mut self,
-        release: impl FnMut(&str, &str) -> Result<(), WriteError> + Send + 'static,
+        mut release: impl FnMut(&str, &str) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.proxied.release = Some(Box::new(release));
+        self.setup.closures.proxied.release =
+            Some(Box::new(move |device, point| Reply::Now(release(&device, &point))));
         self
     }
 
@@ -75,7 +46,8 @@ impl Builder {
         R: IntoReading,
         M: IntoIterator<Item = (N, R)>,
     {
-        self.closures.proxied.read = Some(Box::new(move |device, points| read(device, points).map(known)));
+        self.setup.closures.proxied.read =
+            Some(Box::new(move |device, points| Reply::Now(read(&device, &points).map(known))));
         self
     }
 
@@ -83,10 +55,11 @@ impl Builder {
     /// `commands/` in the topic, the content.
     pub fn on_proxied_command(
         mut self,
-        command: impl FnMut(&str, &str, &str) -> Result<(), CommandError> + Send + 'static,
+        mut command: impl FnMut(&str, &str, &str) -> Result<(), CommandError> + Send + 'static,
     ) -> Self {
-        self.settings.options.command_hook = true;
-        self.closures.proxied.command = Some(Box::new(command));
+        self.setup.settings.options.command_hook = true;
+        self.setup.closures.proxied.command =
+            Some(Box::new(move |device, name, payload| Reply::Now(command(&device, &name, &payload))));
         self
     }
 
@@ -95,56 +68,27 @@ impl Builder {
     pub fn on_proxied_config_block(
         mut self,
         name: &str,
-        hear: impl FnMut(&str, Option<&str>) + Send + 'static,
+        mut hear: impl FnMut(&str, Option<&str>) + Send + 'static,
     ) -> Self {
-        self.blocks.push(name.into());
-        self.closures.proxied.blocks.insert(name.into(), Box::new(hear));
+        self.setup.proxied_blocks.push(name.into());
+        let hear = Box::new(move |device: String, block: Option<Json>| {
+            hear(&device, block.as_ref().map(Json::as_str));
+            Reply::Now(())
+        });
+        self.setup.closures.proxied.blocks.insert(name.into(), hear);
         self
-    }
-
-    /// What applies to proxied devices, known now or later.
-    pub(crate) fn adopt(&mut self) -> Adoption {
-        let families = self.families.iter().map(|provider| provider.family().to_owned());
-        let polling = Polling { families: families.collect(), all: self.closures.proxied.read.is_some() };
-        polling.apply(&mut self.settings);
-        for family in &polling.families {
-            if !self.settings.scans.contains(family) {
-                self.settings.scans.push(family.clone());
-            }
-        }
-        let adoption = Adoption { polling, blocks: std::mem::take(&mut self.blocks) };
-        for proxy in self.settings.gateway.iter_mut().flat_map(|gateway| gateway.proxies.values_mut()) {
-            adoption.apply(proxy);
-        }
-        adoption
-    }
-
-    pub(crate) fn field_hooks(&mut self) -> io::Result<Option<FieldHooks>> {
-        if self.families.is_empty() {
-            return Ok(None);
-        }
-        FieldHooks::new(std::mem::take(&mut self.families), self.field_limits).map(Some)
     }
 }
 
 impl Proxied {
-    /// A device of which this is known.
-    pub fn new(settings: ProxySettings) -> Self {
-        Self { settings, closures: PointClosures::default() }
-    }
-
-    /// Adds a point, or replaces what is known of it.
-    pub fn point(mut self, name: &str, model: PointModel) -> Self {
-        self.settings.points.insert(name.into(), model);
-        self
-    }
+    udmi_host::proxied_methods!();
 
     /// As [`Builder::on_writeback`].
     pub fn on_writeback(
         mut self,
-        write: impl FnMut(&str, &Value) -> Result<(), WriteError> + Send + 'static,
+        mut write: impl FnMut(&str, &Value) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.write = Some(Box::new(write));
+        self.setup.closures.write = Some(Box::new(move |point, value| Reply::Now(write(&point, &value))));
         self
     }
 
@@ -152,72 +96,52 @@ impl Proxied {
     pub fn on_writeback_point(
         mut self,
         point: &str,
-        write: impl FnMut(&Value) -> Result<(), WriteError> + Send + 'static,
+        mut write: impl FnMut(&Value) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.write_point.insert(point.into(), Box::new(write));
+        let write = Box::new(move |value| Reply::Now(write(&value)));
+        self.setup.closures.write_point.insert(point.into(), write);
         self
     }
 
     /// As [`Builder::on_release`].
     pub fn on_release(
         mut self,
-        release: impl FnMut(&str) -> Result<(), WriteError> + Send + 'static,
+        mut release: impl FnMut(&str) -> Result<(), WriteError> + Send + 'static,
     ) -> Self {
-        self.closures.release = Some(Box::new(release));
+        self.setup.closures.release = Some(Box::new(move |point| Reply::Now(release(&point))));
         self
     }
 
     /// As [`Builder::poll`].
-    pub fn poll<R: IntoReading>(mut self, point: &str, read: impl FnMut() -> R + Send + 'static) -> Self {
-        self.settings.points.entry(point.into()).or_default().source = Source::Polled;
-        self.closures.set_poll(point, read);
-        self
-    }
-
-    /// As [`Builder::computed`].
-    pub fn computed<R: IntoReading>(
-        mut self,
-        point: &str,
-        compute: impl FnMut(&BTreeMap<String, Value>) -> R + Send + 'static,
-    ) -> Self {
-        self.settings.points.entry(point.into()).or_default().source = Source::Computed;
-        self.closures.set_computed(point, compute);
+    pub fn poll<R: IntoReading>(mut self, point: &str, mut read: impl FnMut() -> R + Send + 'static) -> Self {
+        self.setup.set_source(point, Source::Polled);
+        let read = Box::new(move || Reply::Now(read().into_reading()));
+        self.setup.closures.poll.insert(point.into(), read);
         self
     }
 
     /// As [`Builder::on_command`].
     pub fn on_command(
         mut self,
-        command: impl FnMut(&str, &str) -> Result<(), CommandError> + Send + 'static,
+        mut command: impl FnMut(&str, &str) -> Result<(), CommandError> + Send + 'static,
     ) -> Self {
-        self.closures.command = Some(Box::new(command));
+        let command = Box::new(move |name: String, payload: String| Reply::Now(command(&name, &payload)));
+        self.setup.closures.command = Some(command);
         self
     }
 
     /// As [`Builder::on_config_block`].
-    pub fn on_config_block(mut self, name: &str, hear: impl FnMut(Option<&str>) + Send + 'static) -> Self {
-        if !self.settings.custom_blocks.iter().any(|known| known == name) {
-            self.settings.custom_blocks.push(name.into());
-        }
-        self.closures.blocks.insert(name.into(), Box::new(hear));
+    pub fn on_config_block(
+        mut self,
+        name: &str,
+        mut hear: impl FnMut(Option<&str>) + Send + 'static,
+    ) -> Self {
+        self.setup.want_block(name);
+        let hear = Box::new(move |block: Option<Json>| {
+            hear(block.as_ref().map(Json::as_str));
+            Reply::Now(())
+        });
+        self.setup.closures.blocks.insert(name.into(), hear);
         self
-    }
-}
-
-/// What applies to every proxied device, whenever it becomes known.
-#[derive(Debug, Default)]
-pub(crate) struct Adoption {
-    polling: Polling,
-    blocks: Vec<String>,
-}
-
-impl Adoption {
-    pub(crate) fn apply(&self, proxy: &mut ProxySettings) {
-        self.polling.apply_to_proxy(proxy);
-        for block in &self.blocks {
-            if !proxy.custom_blocks.contains(block) {
-                proxy.custom_blocks.push(block.clone());
-            }
-        }
     }
 }

@@ -5,30 +5,24 @@
 //! [`bare::Bare`] runs it in the caller's own loop. Neither knows anything of what the bytes mean. Unix only.
 
 pub mod bare;
-mod blob;
 mod closures;
-mod connected;
 mod device;
-mod device_handle;
 mod dial;
 pub mod driver;
 mod gateway;
 mod handle;
-mod identity;
 mod inbox;
 mod jobs;
-mod reading;
 mod threads;
 mod wait;
 
-pub use blob::{Blob, BlobError, Redirect};
-pub use connected::NotConnected;
 pub use device::{Builder, Device, StartError};
-pub use device_handle::{DeviceHandle, HandleError};
 pub use gateway::Proxied;
 pub use handle::Handle;
-pub use reading::{CommandError, IntoReading, WriteError};
 pub use udmi_host;
+pub use udmi_host::application::{
+    Blob, BlobError, CommandError, DeviceHandle, HandleError, IntoReading, NotConnected, Redirect, WriteError,
+};
 pub use udmi_proto;
 pub use udmi_proto::{
     Category, Credentials, Endpoint, ExitReason, GatewaySettings, Identity, Level, Lifecycle, Notice,

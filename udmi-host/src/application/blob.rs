@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use udmi_proto::{BlobOutcome, Endpoint, Notice, Outcome};
+use udmi_proto::{Endpoint, Notice};
 
 /// A fetched blob whose SHA-256 is the one of the config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,17 +63,6 @@ impl<'a> Redirect<'a> {
             }
             _ => None,
         }
-    }
-}
-
-/// How an installation went, as the core wants to know it.
-pub(crate) fn processed(result: Result<Option<String>, BlobError>) -> Outcome {
-    match result {
-        Ok(version) => Outcome::Blob(BlobOutcome::Processed { version }),
-        Err(BlobError::Invalid(message)) => Outcome::Invalid { message },
-        Err(BlobError::Failed(message)) => Outcome::Failed { message },
-        Err(BlobError::Aborted(message)) => Outcome::Blob(BlobOutcome::Aborted { message }),
-        Err(BlobError::RolledBack(message)) => Outcome::Blob(BlobOutcome::RolledBack { message }),
     }
 }
 

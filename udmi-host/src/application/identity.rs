@@ -1,12 +1,11 @@
 //! The certificate of keys that change while the device runs.
 
-use udmi_host::key_store::DeviceKeys;
-use udmi_host::tls::{TlsConfig, TlsSettings, Trust};
-
-use crate::driver::TlsSource;
+use crate::drive::TlsSource;
+use crate::key_store::DeviceKeys;
+use crate::tls::{TlsConfig, TlsSettings, Trust};
 
 /// TLS settings with the certificate of the keys in force. None if the settings have one of their own.
-pub(crate) fn tls_source(settings: Option<TlsSettings>, keys: DeviceKeys) -> Option<TlsSource> {
+pub(super) fn tls_source(settings: Option<TlsSettings>, keys: DeviceKeys) -> Option<TlsSource> {
     let settings = settings.unwrap_or(TlsSettings { trust: Trust::System, identity: None });
     if settings.identity.is_some() {
         return None;

@@ -4,18 +4,33 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use udmi_host::log_bridge::{LevelFilter, LogBridge};
-use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, Reading, Udmi};
+use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, Reading};
 
-use crate::driver::{Link, SendError};
-use crate::reading::IntoReading;
+use super::IntoReading;
+use crate::drive::SendError;
+use crate::log_bridge::{LevelFilter, LogBridge};
 
-/// What can be told of a device: of the one that connects by way of its [`Handle`](crate::Handle), of a proxied one by
-/// way of [`Handle::proxied`](crate::Handle::proxied). Cheap to clone, usable from any thread and from within closures;
-/// no method ever blocks.
-#[derive(Clone, Debug)]
+/// What takes the commands of a device: the link to its run, whatever drives that.
+pub trait Commands: Send + Sync {
+    /// Takes a command in. Never blocks.
+    ///
+    /// # Errors
+    /// [`SendError`]; the command was not taken.
+    fn send(&self, command: Command) -> Result<(), SendError>;
+    /// Takes the last command of a run in, even if there is no room. Later ones are refused.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] if there was a last one before.
+    fn send_last(&self, command: Command) -> Result<(), SendError>;
+    /// Whether the run is over.
+    fn has_ended(&self) -> bool;
+}
+
+/// What can be told of a device: of the one that connects by way of its `Handle`, of a proxied one by way of
+/// `Handle::proxied`. Cheap to clone, usable from any thread and from within closures; no method ever blocks.
+#[derive(Clone)]
 pub struct DeviceHandle {
-    link: Link<Udmi>,
+    commands: Arc<dyn Commands>,
     /// The id of a proxied device.
     proxied: Option<Arc<str>>,
 }
@@ -32,16 +47,16 @@ pub enum HandleError {
 }
 
 impl DeviceHandle {
-    pub(crate) fn own(link: Link<Udmi>) -> Self {
-        Self { link, proxied: None }
+    pub(super) fn own(commands: Arc<dyn Commands>) -> Self {
+        Self { commands, proxied: None }
     }
 
-    pub(crate) fn of_proxied(&self, device: &str) -> Self {
-        Self { link: self.link.clone(), proxied: Some(device.into()) }
+    pub(super) fn of_proxied(&self, device: &str) -> Self {
+        Self { commands: self.commands.clone(), proxied: Some(device.into()) }
     }
 
-    pub(crate) fn link(&self) -> &Link<Udmi> {
-        &self.link
+    pub(super) fn commands(&self) -> &dyn Commands {
+        &*self.commands
     }
 
     /// The point has a new present value; see [`IntoReading`] for what counts as one.
@@ -246,7 +261,13 @@ impl DeviceHandle {
             None => command,
             Some(device) => Command::Proxied { device: device.as_ref().into(), command: Box::new(command) },
         };
-        self.link.send(command).map_err(HandleError::from)
+        self.commands.send(command).map_err(HandleError::from)
+    }
+}
+
+impl fmt::Debug for DeviceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceHandle").field("proxied", &self.proxied).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,8 @@ use udmi_proto::{Reading, Value};
 /// `None` says nothing: the point keeps what it has.
 ///
 /// ```
-/// use udmi_std::{IntoReading, Reading, Value};
+/// use udmi_host::application::IntoReading;
+/// use udmi_proto::{Reading, Value};
 /// assert_eq!(21.5.into_reading(), Some(Reading::Value(Value::Number(21.5))));
 /// assert_eq!(Err::<f64, _>("no answer").into_reading(), Some(Reading::Failed("no answer".into())));
 /// assert_eq!(None::<bool>.into_reading(), None);
