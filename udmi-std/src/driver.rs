@@ -16,15 +16,15 @@ use udmi_host::drive::{
     random_seed,
 };
 pub use udmi_host::drive::{
-    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, Threaded,
-    TlsSource, TraceOutput,
+    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, TlsSource,
+    TraceOutput,
 };
 use udmi_host::fetch::Fetcher;
 use udmi_host::store::Store;
 use udmi_host::tls::TlsConfig;
 
 use crate::dial::Dialer;
-use crate::inbox::{Inbox, Pair};
+use crate::inbox::Inbox;
 use crate::threads::{Answer, InboxOf, Parts, Threads, spawn};
 use crate::wait::{Engine, wait};
 
@@ -54,6 +54,33 @@ where
     fn hear(&mut self, notice: D::Notice) {
         (self.1)(notice);
     }
+}
+
+/// A dialect whose run may live on a thread.
+pub trait Threaded:
+    Dialect<
+        Command: Send + 'static,
+        Notice: Send + 'static,
+        Hook: Send + 'static,
+        Outcome: Send + 'static,
+        Timer: Send + 'static,
+        Tag: Send + 'static,
+    > + Send
+    + 'static
+{
+}
+
+impl<D> Threaded for D where
+    D: Dialect<
+            Command: Send + 'static,
+            Notice: Send + 'static,
+            Hook: Send + 'static,
+            Outcome: Send + 'static,
+            Timer: Send + 'static,
+            Tag: Send + 'static,
+        > + Send
+        + 'static
+{
 }
 
 /// All that a run needs; [`Driver::start`] starts it.
@@ -118,7 +145,7 @@ impl<D: Threaded> Driver<D> {
     /// The store cannot be read, or the operating system gives no thread or descriptor.
     pub fn start(mut self) -> Result<Link<D>, DriverError> {
         let stored = self.store.load_all().map_err(DriverError::Store)?;
-        let inbox = Arc::new(Inbox::new(self.commands_max, Pair::new().map_err(DriverError::Host)?));
+        let inbox = Arc::new(Inbox::new(self.commands_max).map_err(DriverError::Host)?);
         let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
         let dialer = Dialer::new(TlsClients::new(self.tls, self.tls_source));
         let fetches = Fetches::new(self.fetcher);
@@ -165,14 +192,15 @@ fn run<D: Threaded>(
             break reason;
         }
         // What is not taken waits in the channel, whose bound is the sender's business.
-        let room = if engine.is_congested() { 0 } else { COMMANDS_AT_ONCE };
-        let at_most = if inbox.may_sleep(room) { Duration::MAX } else { Duration::ZERO };
-        let (woken, ready) = wait(&mut engine, inbox.bell().waker(), at_most);
+        let room = if engine.is_congested() { 0 } else { COMMANDS_AT_ONCE.saturating_sub(commands.len()) };
+        let is_idle = commands.is_empty() || engine.is_congested();
+        let at_most = if is_idle && inbox.may_sleep(room) { Duration::MAX } else { Duration::ZERO };
+        let (woken, ready) = wait(&mut engine, inbox.waker(), at_most);
         if woken {
-            inbox.bell().silence();
+            inbox.silence();
         }
         engine.proceed(ready, &mut buffer, &mut threads);
-        inbox.take(room, &mut commands, &mut answers);
+        let is_ending = inbox.take(room, &mut commands, &mut answers);
         for answer in answers.drain(..) {
             match answer {
                 Answer::Dialed(conn, result) => engine.dialed(conn, result, &mut threads),
@@ -187,7 +215,8 @@ fn run<D: Threaded>(
                 }
             }
         }
-        for command in commands.drain(..) {
+        // A few large ones may fill the outbox; the last one of all is not to wait.
+        while let Some(command) = commands.pop_front_if(|_| is_ending || !engine.is_congested()) {
             engine.handle(Event::Command(command), &mut threads);
         }
         take_delegated(&mut engine, &mut threads, inbox);
@@ -233,6 +262,15 @@ impl<D: Dialect> Link<D> {
     /// [`SendError::Ended`] if there was a last one before.
     pub fn send_last(&self, command: D::Command) -> Result<(), SendError> {
         self.0.inbox.last_command(command)
+    }
+
+    /// Waits until the channel for commands is at most half full, or `patience` is over; for who was told that it is
+    /// full ([`SendError::Full`]). Says whether there is room.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] if no command will be taken any more.
+    pub fn wait_for_room(&self, patience: Duration) -> Result<bool, SendError> {
+        self.0.inbox.wait_for_room(patience)
     }
 
     /// Waits for the end of the run.

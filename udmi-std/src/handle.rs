@@ -4,13 +4,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use udmi_host::application::{Adoption, Commands, Connected, DeviceHandle, NotConnected, Running};
+use udmi_host::application::{
+    Adoption, Commands, Connected, DeviceHandle, HandleError, NotConnected, Running,
+};
 use udmi_proto::{Command, ExitReason, Udmi};
 
 use crate::driver::{Link, SendError};
 
-/// A running device. Cheap to clone, usable from any thread and from within closures; no method but
-/// [`Handle::wait`], [`Handle::wait_for`] and [`Handle::wait_connected`] ever blocks. What it tells of the device itself are the methods of
+/// A running device. Cheap to clone, usable from any thread and from within closures; no method but those whose names
+/// begin with `wait` ever blocks. What it tells of the device itself are the methods of
 /// [`DeviceHandle`].
 ///
 /// Dropping all handles does not end the device, as dropping the handle of a thread does not end the thread;
@@ -36,6 +38,15 @@ impl Handle {
     /// [`NotConnected`], with the reason. The device goes on trying.
     pub fn wait_connected(&self, patience: Duration) -> Result<(), NotConnected> {
         self.running.connected().wait(patience)
+    }
+
+    /// Waits until there is room for many requests again, or `patience` is over; for who was told that there is none
+    /// ([`HandleError::Full`](crate::HandleError::Full)). Says whether there is.
+    ///
+    /// # Errors
+    /// [`HandleError::Ended`](crate::HandleError::Ended).
+    pub fn wait_for_room(&self, patience: Duration) -> Result<bool, HandleError> {
+        self.link.wait_for_room(patience).map_err(HandleError::from)
     }
 
     /// Waits until the device has ended, and says why. What follows is the caller's to do, such as an exit of

@@ -26,7 +26,8 @@ pub use udmi_host::application::{
 pub use udmi_proto;
 pub use udmi_proto::{
     Category, Credentials, Endpoint, ExitReason, GatewaySettings, Identity, Level, Lifecycle, Notice,
-    Options, PointModel, ProxyMode, ProxySettings, Reading, Secret, Settings, Transport, Value, ValueKind,
+    Options, PointModel, PointNames, ProxyMode, ProxySettings, Reading, Secret, Settings, Transport, Value,
+    ValueKind,
 };
 
 /// The programs of the README have to compile.

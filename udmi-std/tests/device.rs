@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use common::{Broker, PATIENCE, config, settings, timestamp};
 use device_broker::{Ended, Note};
-use udmi_std::{CommandError, Device, ExitReason, Handle, HandleError, Notice, Value, WriteError};
+use udmi_std::{
+    CommandError, Device, ExitReason, Handle, HandleError, Notice, PointNames, Value, WriteError,
+    udmi_proto::Limits,
+};
 
 fn stop(device: &Handle) -> ExitReason {
     device.stop();
@@ -317,4 +320,46 @@ fn notify(sender: Sender<()>, wanted: impl Fn(&Notice) -> bool + Send) -> impl F
             let _ = sender.send(());
         }
     }
+}
+
+#[test]
+fn samples_published_faster_than_the_broker_takes_them_are_refused_for_a_while_and_none_is_lost() {
+    const SAMPLES: i64 = 4000;
+    let broker = Broker::start();
+    broker.configure(&config(1, None));
+    let limits = Limits { outbox_messages: 4, inflight: 2, ..Limits::default() };
+    let lost = Arc::new(OnceLock::new());
+    let overflown = lost.clone();
+    let device = Device::builder(settings(broker.address))
+        .limits(limits)
+        .on_notice(move |notice| {
+            if matches!(notice, Notice::OutboxFull { .. }) {
+                let _ = overflown.set(());
+            }
+        })
+        .start()
+        .unwrap();
+    broker.state_for(&timestamp(1));
+    let names = PointNames::new(["temperature", "setpoint"]);
+    let publisher = device.clone();
+    let refused = std::thread::spawn(move || {
+        let mut refused = 0;
+        for sample in 0..SAMPLES {
+            while publisher.publish_values(&names, [sample, -sample]) == Err(HandleError::Full) {
+                refused += 1;
+                publisher.wait_for_room(PATIENCE).unwrap();
+            }
+        }
+        refused
+    });
+    for sample in 0..SAMPLES {
+        broker.message("events/pointset", |event| {
+            let seen = event["points"]["temperature"]["present_value"].as_i64().unwrap();
+            assert!(seen <= sample, "{sample} is lost, {seen} came");
+            seen == sample
+        });
+    }
+    assert!(refused.join().unwrap() > 0);
+    assert_eq!(lost.get(), None);
+    stop(&device);
 }

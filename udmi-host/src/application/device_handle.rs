@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, Reading};
+use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, PointNames, Reading};
 
 use super::IntoReading;
 use crate::drive::SendError;
@@ -90,6 +90,35 @@ impl DeviceHandle {
         if values.is_empty() { Ok(()) } else { self.send(Command::SetPoints { values }) }
     }
 
+    /// Several points were read at the same moment, and a complete sample goes out with that: at once if the config has
+    /// no `sample_limit_sec`, else as soon as that allows (§4.5). So the application sets the pace: each call is one event,
+    /// and [`HandleError::Full`] tells that the broker does not keep up; nothing of this call was taken then.
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn publish_points<N: Into<Box<str>>, V: IntoReading>(
+        &self,
+        points: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(), HandleError> {
+        let read = |(point, value): (N, V)| Some((point, value.into_reading()?));
+        let readings = points.into_iter().filter_map(read).collect();
+        self.send(Command::PublishPoints { readings })
+    }
+
+    /// As [`Self::publish_points`], with names made ready once: for those who publish many thousand values a second. A
+    /// value for each name, in the order in which the names were given.
+    ///
+    /// # Errors
+    /// As [`Self::set_point`].
+    pub fn publish_values<V: IntoReading>(
+        &self,
+        names: &PointNames,
+        values: impl IntoIterator<Item = V>,
+    ) -> Result<(), HandleError> {
+        let readings = names.with(values.into_iter().map(IntoReading::into_reading));
+        self.send(Command::PublishPoints { readings })
+    }
+
     /// The point cannot be read; its state tells why until its next value.
     ///
     /// # Errors
@@ -122,7 +151,7 @@ impl DeviceHandle {
         self.send(Command::RemovePoint { point: point.into() })
     }
 
-    /// Publish a sample as soon as `sample_limit_sec` allows.
+    /// Publish a sample, of points that are polled a new one, as soon as `sample_limit_sec` allows; without one at once.
     ///
     /// # Errors
     /// As [`Self::set_point`].

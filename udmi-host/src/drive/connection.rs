@@ -14,6 +14,8 @@ use crate::tls::TlsClient;
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// A peer for which more bytes wait is gone.
 pub(super) const UNSENT_BYTES_MAX: usize = 8 << 20;
+/// More is not to be added while so many wait for the socket: the core may send as much again as its window opens.
+pub(super) const UNSENT_BYTES_ENOUGH: usize = 1 << 20;
 /// For the last bytes, and for the peer's farewell, after the core is done with a connection.
 pub const LINGER: Duration = Duration::from_secs(2);
 /// The write buffer gives memory beyond this back when it is empty.
@@ -64,6 +66,8 @@ pub(super) struct Connection<S> {
     /// For the socket; what precedes `sent` is gone.
     unsent: Vec<u8>,
     sent: usize,
+    /// The socket took not all of it.
+    is_blocked: bool,
     /// When the peer last took something, or `unsent` began to fill.
     progress: Instant,
     /// When the core was done with it.
@@ -82,6 +86,7 @@ impl<S: Socket> Connection<S> {
             plain: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
+            is_blocked: false,
             progress: now,
             leaving: None,
         }
@@ -104,21 +109,41 @@ impl<S: Socket> Connection<S> {
         self.sent < self.unsent.len()
     }
 
-    /// Takes bytes to be written by the next [`Self::flush`].
+    /// Whether so much waits for the socket that no more is wanted.
+    pub(super) fn has_enough(&self) -> bool {
+        self.waiting() >= UNSENT_BYTES_ENOUGH
+    }
+
+    fn waiting(&self) -> usize {
+        self.unsent.len() - self.sent + self.plain.len()
+    }
+
+    /// Takes bytes to be written by the next [`Self::flush`], or before if they are many.
     ///
     /// # Errors
     /// [`Closed::Timeout`] if too many wait already.
     pub(super) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Closed> {
-        let waiting = self.unsent.len() - self.sent + self.plain.len();
+        let waiting = self.waiting();
         if waiting == 0 {
             self.progress = now;
         }
         if waiting + bytes.len() > UNSENT_BYTES_MAX {
             return Err(Closed::Timeout);
         }
+        let is_much = waiting + bytes.len() >= KEPT_BYTES && !self.is_blocked;
+        let written = if is_much { self.send_at_once(bytes, now) } else { 0 };
         let buffer = if self.tls.is_some() { &mut self.plain } else { &mut self.unsent };
-        buffer.extend_from_slice(bytes);
+        buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
         Ok(())
+    }
+
+    /// Writes what waits and then, past the buffer, these bytes: buffers stay small and warm. Says how many of them
+    /// are written. A socket that fails fails again at the next [`Self::flush`], which tells why.
+    fn send_at_once(&mut self, bytes: &[u8], now: Instant) -> usize {
+        if self.flush(now).is_err() || self.has_unsent() || self.tls.is_some() {
+            return 0;
+        }
+        self.socket.stream().write(bytes).unwrap_or(0)
     }
 
     /// Writes what the socket takes.
@@ -127,6 +152,7 @@ impl<S: Socket> Connection<S> {
     /// Why the connection is gone, which includes a peer that does not read.
     pub(super) fn flush(&mut self, now: Instant) -> Result<(), Closed> {
         self.encrypt();
+        self.is_blocked = false;
         while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match self.socket.stream().write(rest) {
                 Ok(0) => return Err(Closed::Reset),
@@ -134,7 +160,10 @@ impl<S: Socket> Connection<S> {
                     self.sent += written;
                     self.progress = now;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.check_progress(now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    return self.check_progress(now);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(reason(&error)),
             }

@@ -156,10 +156,11 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         &self.node
     }
 
-    /// Whether further commands had better wait.
+    /// Whether further commands had better wait: half of the outbox waits, or more bytes than the socket takes. Each
+    /// command may change it.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.node.is_congested()
+        self.node.is_congested() || self.live.as_ref().is_some_and(Connection::has_enough)
     }
 
     /// Writes what the turn has produced, as far as the socket takes it.
