@@ -1,4 +1,4 @@
-//! End to end: devices of both runtimes against our own broker and mosquitto, over plain TCP and mutual TLS.
+//! End to end: devices of all runtimes against our own broker and mosquitto, over plain TCP and mutual TLS.
 //! Every message a device sends is held against our schemas and UDMI's.
 
 #[path = "e2e/dialect.rs"]

@@ -10,6 +10,7 @@ use udmi_proto::{
     Command, Credentials, Endpoint, ExitReason, Hook, Limits, Notice, Outcome, PointModel, Secret, Settings,
     Transport, Udmi, Value,
 };
+use udmi_smol::driver::{Answering, Link, SendError};
 use udmi_std::bare::Bare;
 use udmi_std::driver::Driver;
 use udmi_std::udmi_host::tls::{TlsConfig, TlsSettings};
@@ -24,6 +25,13 @@ pub enum Runtime {
     Threads,
     /// One thread and a bare socket.
     Bare,
+    /// One future on smol.
+    Smol,
+}
+
+impl Runtime {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Threads, Self::Bare, Self::Smol];
 }
 
 /// What a device is made from.
@@ -81,6 +89,8 @@ pub enum Commands {
     Threads(Handle),
     /// To a device on a bare socket.
     Bare(Sender<Command>),
+    /// To a device that is a future.
+    Smol(Link<Udmi>),
 }
 
 impl Commands {
@@ -92,6 +102,10 @@ impl Commands {
         match self {
             Self::Threads(handle) => handle.send(command),
             Self::Bare(queue) => queue.send(command).map_err(|_| HandleError::Ended),
+            Self::Smol(link) => link.send(command).map_err(|error| match error {
+                SendError::Full => HandleError::Full,
+                SendError::Ended => HandleError::Ended,
+            }),
         }
     }
 }
@@ -119,6 +133,10 @@ impl Running {
             Runtime::Bare => {
                 let (commands, thread) = on_a_bare_socket(plan, hear, write);
                 (Commands::Bare(commands), Some(thread))
+            }
+            Runtime::Smol => {
+                let (commands, thread) = as_a_future(plan, hear, write);
+                (Commands::Smol(commands), Some(thread))
             }
         };
         Self { commands, thread, notices, writes }
@@ -183,7 +201,12 @@ impl Running {
                 let _ = queue.send(stop); // it may have ended
                 thread.join().expect("the device ends")
             }
-            (Commands::Bare(_), None) => unreachable!("a bare device has a thread"),
+            (Commands::Smol(link), Some(thread)) => {
+                let _ = link.send_last(stop); // it may have ended
+                link.wait_blocking(PATIENCE).expect("the device ends");
+                thread.join().expect("the device ends")
+            }
+            (Commands::Bare(_) | Commands::Smol(_), None) => unreachable!("these devices have a thread"),
         }
     }
 }
@@ -234,4 +257,27 @@ fn on_a_bare_socket(
         }
     });
     (commands, thread)
+}
+
+fn as_a_future(
+    plan: Plan,
+    hear: impl Fn(Notice) + Send + 'static,
+    write: impl Fn(&str, &Value) + Send + 'static,
+) -> (Link<Udmi>, JoinHandle<ExitReason>) {
+    let answer = move |hook: Hook| {
+        if let Hook::WritePoint { point, value, .. } = &hook {
+            write(point, value);
+        }
+        Answering::Later(Box::pin(async { Outcome::Done }))
+    };
+    let hear = move |notice| {
+        hear(notice);
+        None
+    };
+    let dialect = Udmi::new(plan.settings).expect("the settings are valid");
+    let mut driver = udmi_smol::driver::Driver::new(dialect, (answer, hear));
+    driver.limits = plan.limits;
+    driver.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
+    let (link, run) = smol::block_on(driver.start()).expect("the device starts");
+    (link, thread::spawn(move || smol::block_on(run)))
 }

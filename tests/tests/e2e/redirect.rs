@@ -23,6 +23,11 @@ fn a_device_on_threads_follows_orders_with_mosquitto() {
     follow(Kind::Mosquitto, Runtime::Threads, false);
 }
 
+#[test]
+fn a_device_as_a_future_follows_orders_with_our_broker() {
+    follow(Kind::Embedded, Runtime::Smol, false);
+}
+
 /// §1.5: as UDMI's local broker has it.
 #[test]
 fn a_device_on_threads_follows_orders_with_mosquitto_and_a_role_for_each_client() {
@@ -33,6 +38,12 @@ fn a_device_on_threads_follows_orders_with_mosquitto_and_a_role_for_each_client(
 #[test]
 fn a_bare_device_follows_orders_with_mosquitto_and_a_role_for_each_client() {
     follow(Kind::Mosquitto, Runtime::Bare, true);
+}
+
+/// §1.5.
+#[test]
+fn a_device_as_a_future_follows_orders_with_mosquitto_and_a_role_for_each_client() {
+    follow(Kind::Mosquitto, Runtime::Smol, true);
 }
 
 fn follow(kind: Kind, runtime: Runtime, roles: bool) {

@@ -17,6 +17,11 @@ fn a_bare_device_loses_nothing_with_our_broker() {
 }
 
 #[test]
+fn a_device_as_a_future_loses_nothing_with_our_broker() {
+    loses_nothing(Kind::Embedded, Runtime::Smol);
+}
+
+#[test]
 fn a_device_on_threads_loses_nothing_with_mosquitto() {
     loses_nothing(Kind::Mosquitto, Runtime::Threads);
 }
@@ -24,6 +29,11 @@ fn a_device_on_threads_loses_nothing_with_mosquitto() {
 #[test]
 fn a_bare_device_loses_nothing_with_mosquitto() {
     loses_nothing(Kind::Mosquitto, Runtime::Bare);
+}
+
+#[test]
+fn a_device_as_a_future_loses_nothing_with_mosquitto() {
+    loses_nothing(Kind::Mosquitto, Runtime::Smol);
 }
 
 /// What the other tests stand on: a loss would be seen.

@@ -25,6 +25,11 @@ fn a_bare_device_lives_with_our_broker() {
 }
 
 #[test]
+fn a_device_as_a_future_lives_with_our_broker() {
+    live(Kind::Embedded, Runtime::Smol, Way::Tcp);
+}
+
+#[test]
 fn a_device_on_threads_lives_with_mosquitto() {
     live(Kind::Mosquitto, Runtime::Threads, Way::Tcp);
 }
@@ -32,6 +37,11 @@ fn a_device_on_threads_lives_with_mosquitto() {
 #[test]
 fn a_bare_device_lives_with_mosquitto() {
     live(Kind::Mosquitto, Runtime::Bare, Way::Tcp);
+}
+
+#[test]
+fn a_device_as_a_future_lives_with_mosquitto() {
+    live(Kind::Mosquitto, Runtime::Smol, Way::Tcp);
 }
 
 #[test]
@@ -45,6 +55,11 @@ fn a_bare_device_lives_with_our_broker_behind_tls() {
 }
 
 #[test]
+fn a_device_as_a_future_lives_with_our_broker_behind_tls() {
+    live(Kind::Embedded, Runtime::Smol, Way::Tls);
+}
+
+#[test]
 fn a_device_on_threads_lives_with_mosquitto_over_tls() {
     live(Kind::Mosquitto, Runtime::Threads, Way::Tls);
 }
@@ -55,9 +70,14 @@ fn a_bare_device_lives_with_mosquitto_over_tls() {
 }
 
 #[test]
+fn a_device_as_a_future_lives_with_mosquitto_over_tls() {
+    live(Kind::Mosquitto, Runtime::Smol, Way::Tls);
+}
+
+#[test]
 fn a_refused_subscription_to_commands_changes_nothing() {
     for kind in [Kind::Embedded, Kind::Mosquitto] {
-        for runtime in [Runtime::Threads, Runtime::Bare] {
+        for runtime in Runtime::ALL {
             let plan = Plan { accounts: true, refuses_commands: true, ..Plan::default() };
             let broker = match Broker::start(kind, &plan) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -23,7 +23,7 @@ fn refusals(kind: Kind) {
     let (pki, stranger) = (Pki::new(), Pki::new());
     let broker = Broker::start(kind, &Plan { accounts: true, pki: Some(pki.clone()), ..Plan::default() });
     let broker = broker.unwrap();
-    for runtime in [Runtime::Threads, Runtime::Bare] {
+    for runtime in Runtime::ALL {
         let refusal = |host: &str, tls: TlsSettings| {
             let port = broker.device_address().port();
             let plan = device::Plan::new(host, port, Transport::Tls);
