@@ -1,18 +1,22 @@
 //! The same device on each runtime.
 
 use std::fmt;
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use device_link::Boot;
+use device_link::trace::Header;
 use udmi_proto::{
     Command, Credentials, Endpoint, ExitReason, Hook, Limits, Notice, Outcome, PointModel, Secret, Settings,
     Transport, Udmi, Value,
 };
 use udmi_smol::driver::{Answering, Link, SendError};
 use udmi_std::bare::Bare;
-use udmi_std::driver::Driver;
+use udmi_std::driver::{Driver, TraceOutput};
 use udmi_std::udmi_host::tls::{TlsConfig, TlsSettings};
 use udmi_std::{Device, Handle, HandleError};
 
@@ -45,6 +49,10 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a bare device may sleep before it looks for commands.
     pub turn: Duration,
+    /// Seeds jitter and identifiers; without, each run has its own.
+    pub seed: Option<u64>,
+    /// Where to record the run, if anywhere.
+    pub trace: Option<PathBuf>,
 }
 
 impl Plan {
@@ -64,7 +72,7 @@ impl Plan {
             reconnect_maximum: Duration::from_millis(200),
             ..Limits::default()
         };
-        Self { settings, tls: None, limits, turn: Duration::from_millis(10) }
+        Self { settings, tls: None, limits, turn: Duration::from_millis(10), seed: None, trace: None }
     }
 
     /// As [`Self::new`], at an address without TLS.
@@ -226,6 +234,12 @@ fn on_threads(
     if let Some(tls) = plan.tls {
         builder = builder.tls(tls);
     }
+    if let Some(seed) = plan.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(trace) = plan.trace {
+        builder = builder.trace(trace);
+    }
     builder.start().expect("the device starts")
 }
 
@@ -240,10 +254,13 @@ fn on_a_bare_socket(
         }
         Outcome::Done
     };
+    let trace = trace_output(&plan);
     let dialect = Udmi::new(plan.settings).expect("the settings are valid");
     let mut driver = Driver::new(dialect, (answer, hear));
     driver.limits = plan.limits;
     driver.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
+    driver.seed = plan.seed.unwrap_or(driver.seed);
+    driver.trace = trace;
     let (commands, queue) = channel();
     let thread = thread::spawn(move || {
         let mut device = Bare::start(driver).expect("the device starts");
@@ -274,10 +291,20 @@ fn as_a_future(
         hear(notice);
         None
     };
+    let trace = trace_output(&plan);
     let dialect = Udmi::new(plan.settings).expect("the settings are valid");
     let mut driver = udmi_smol::driver::Driver::new(dialect, (answer, hear));
     driver.limits = plan.limits;
     driver.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
+    driver.seed = plan.seed.unwrap_or(driver.seed);
+    driver.trace = trace;
     let (link, run) = smol::block_on(driver.start()).expect("the device starts");
     (link, thread::spawn(move || smol::block_on(run)))
+}
+
+fn trace_output(plan: &Plan) -> Option<TraceOutput> {
+    let output = Box::new(File::create(plan.trace.as_ref()?).expect("the trace can be written"));
+    let settings = plan.settings.clone();
+    let header = Box::new(move |boot: &Boot| Header::new("udmi-tests", boot.clone(), settings).line());
+    Some(TraceOutput { header, output })
 }
