@@ -28,7 +28,7 @@ use udmi_host::store::Store;
 
 use crate::dial::Dialer;
 use crate::driver::{Application, Driver};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Pair};
 use crate::wait::{Engine, wait};
 
 /// A node that runs while [`Bare::turn`] is called.
@@ -49,7 +49,7 @@ impl<D: Dialect + 'static> Bare<D> {
         let mut clock = Clock::start();
         let boot = Boot { now: clock.now(), seed: driver.seed, stored, limits: driver.limits };
         let trace = driver.trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
-        let fetched = Arc::new(Inbox::new(0).map_err(DriverError::Host)?);
+        let fetched = Arc::new(Inbox::new(0, Pair::new().map_err(DriverError::Host)?));
         let dialer = Dialer::new(TlsClients::new(driver.tls, driver.tls_source));
         let fetches = Fetches::new(driver.fetcher);
         let waking = fetched.clone();
@@ -73,9 +73,9 @@ impl<D: Dialect + 'static> Bare<D> {
         }
         let fetched = self.world.fetched.clone();
         let at_most = if fetched.may_sleep(0) { at_most } else { Duration::ZERO };
-        let (woken, ready) = wait(&mut self.engine, fetched.waker(), at_most);
+        let (woken, ready) = wait(&mut self.engine, fetched.bell().waker(), at_most);
         if woken {
-            fetched.silence();
+            fetched.bell().silence();
         }
         self.engine.proceed(ready, &mut self.buffer, &mut self.world);
         self.take_fetched(&fetched);

@@ -16,15 +16,15 @@ use udmi_host::drive::{
     random_seed,
 };
 pub use udmi_host::drive::{
-    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, TlsSource,
-    TraceOutput,
+    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, Threaded,
+    TlsSource, TraceOutput,
 };
 use udmi_host::fetch::Fetcher;
 use udmi_host::store::Store;
 use udmi_host::tls::TlsConfig;
 
 use crate::dial::Dialer;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Pair};
 use crate::threads::{Answer, InboxOf, Parts, Threads, spawn};
 use crate::wait::{Engine, wait};
 
@@ -54,33 +54,6 @@ where
     fn hear(&mut self, notice: D::Notice) {
         (self.1)(notice);
     }
-}
-
-/// A dialect whose run may live on a thread.
-pub trait Threaded:
-    Dialect<
-        Command: Send + 'static,
-        Notice: Send + 'static,
-        Hook: Send + 'static,
-        Outcome: Send + 'static,
-        Timer: Send + 'static,
-        Tag: Send + 'static,
-    > + Send
-    + 'static
-{
-}
-
-impl<D> Threaded for D where
-    D: Dialect<
-            Command: Send + 'static,
-            Notice: Send + 'static,
-            Hook: Send + 'static,
-            Outcome: Send + 'static,
-            Timer: Send + 'static,
-            Tag: Send + 'static,
-        > + Send
-        + 'static
-{
 }
 
 /// All that a run needs; [`Driver::start`] starts it.
@@ -145,7 +118,7 @@ impl<D: Threaded> Driver<D> {
     /// The store cannot be read, or the operating system gives no thread or descriptor.
     pub fn start(mut self) -> Result<Link<D>, DriverError> {
         let stored = self.store.load_all().map_err(DriverError::Store)?;
-        let inbox = Arc::new(Inbox::new(self.commands_max).map_err(DriverError::Host)?);
+        let inbox = Arc::new(Inbox::new(self.commands_max, Pair::new().map_err(DriverError::Host)?));
         let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
         let dialer = Dialer::new(TlsClients::new(self.tls, self.tls_source));
         let fetches = Fetches::new(self.fetcher);
@@ -195,9 +168,9 @@ fn run<D: Threaded>(
         let room = if engine.is_congested() { 0 } else { COMMANDS_AT_ONCE.saturating_sub(commands.len()) };
         let is_idle = commands.is_empty() || engine.is_congested();
         let at_most = if is_idle && inbox.may_sleep(room) { Duration::MAX } else { Duration::ZERO };
-        let (woken, ready) = wait(&mut engine, inbox.waker(), at_most);
+        let (woken, ready) = wait(&mut engine, inbox.bell().waker(), at_most);
         if woken {
-            inbox.silence();
+            inbox.bell().silence();
         }
         engine.proceed(ready, &mut buffer, &mut threads);
         let is_ending = inbox.take(room, &mut commands, &mut answers);

@@ -1,125 +1,27 @@
-//! What comes to the core thread from all others, and what wakes it.
+//! What wakes the core's thread from `poll(2)`.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use udmi_host::drive::SendError;
+use udmi_host::drive::Bell;
 
-/// Commands `C`, bounded, and answers `A`, of which the core never awaits more than its limits allow.
-pub(crate) struct Inbox<C, A> {
-    state: Mutex<State<C, A>>,
-    /// Rung when half of the channel is free again, if somebody waits for it.
-    room: Condvar,
+/// What comes to the core's thread from all others.
+pub(crate) type Inbox<C, A> = udmi_host::drive::Inbox<C, A, Pair>;
+
+/// A pair of sockets: one side is rung, the other heard.
+#[derive(Debug)]
+pub(crate) struct Pair {
     bell: UnixStream,
     ear: UnixStream,
-    bound: usize,
 }
 
-struct State<C, A> {
-    commands: VecDeque<C>,
-    answers: VecDeque<A>,
-    /// The core thread is about to sleep, or sleeps, and wants the bell.
-    asleep: bool,
-    /// There is something to look after elsewhere.
-    woken: bool,
-    /// No command is taken any more.
-    ended: bool,
-    /// How many wait for room.
-    waiting: usize,
-}
-
-impl<C, A> Inbox<C, A> {
-    pub(crate) fn new(bound: usize) -> io::Result<Self> {
+impl Pair {
+    pub(crate) fn new() -> io::Result<Self> {
         let (bell, ear) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
-        let (commands, answers) = (VecDeque::new(), VecDeque::new());
-        let state = State { commands, answers, asleep: false, woken: false, ended: false, waiting: 0 };
-        Ok(Self { state: Mutex::new(state), room: Condvar::new(), bell, ear, bound })
-    }
-
-    pub(crate) fn command(&self, command: C) -> Result<(), SendError> {
-        let mut state = self.lock();
-        if state.ended {
-            return Err(SendError::Ended);
-        }
-        if state.commands.len() >= self.bound {
-            return Err(SendError::Full);
-        }
-        state.commands.push_back(command);
-        self.ring(state);
-        Ok(())
-    }
-
-    /// Takes the last command of all, beyond the bound if need be.
-    pub(crate) fn last_command(&self, command: C) -> Result<(), SendError> {
-        let mut state = self.lock();
-        if state.ended {
-            return Err(SendError::Ended);
-        }
-        state.ended = true;
-        state.commands.push_back(command);
-        self.ring(state);
-        Ok(())
-    }
-
-    /// Waits until half of the channel is free. Says whether it is.
-    pub(crate) fn wait_for_room(&self, patience: Duration) -> Result<bool, SendError> {
-        let has_none = |state: &mut State<C, A>| !state.ended && state.commands.len() > self.bound / 2;
-        let mut state = self.lock();
-        state.waiting += 1;
-        let waited = self.room.wait_timeout_while(state, patience, has_none);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        state.waiting -= 1;
-        if state.ended { Err(SendError::Ended) } else { Ok(!has_none(&mut state)) }
-    }
-
-    pub(crate) fn answer(&self, answer: A) {
-        let mut state = self.lock();
-        state.answers.push_back(answer);
-        self.ring(state);
-    }
-
-    /// The core thread is to look after what does not come through here.
-    pub(crate) fn wake(&self) {
-        let mut state = self.lock();
-        state.woken = true;
-        self.ring(state);
-    }
-
-    /// No command is taken from now on.
-    pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.room.notify_all();
-    }
-
-    /// Moves all answers and at most `room` commands to the queues given. After the last command of all there
-    /// is room for every one. Says whether that one is taken.
-    pub(crate) fn take(&self, room: usize, commands: &mut VecDeque<C>, answers: &mut VecDeque<A>) -> bool {
-        let mut state = self.lock();
-        (state.asleep, state.woken) = (false, false);
-        std::mem::swap(&mut state.answers, answers);
-        let room = if state.ended { usize::MAX } else { room };
-        let count = state.commands.len().min(room);
-        commands.extend(state.commands.drain(..count));
-        if state.waiting > 0 && (state.ended || state.commands.len() <= self.bound / 2) {
-            self.room.notify_all();
-        }
-        state.ended
-    }
-
-    /// Whether the core thread may sleep, if there is room for commands or not: from now on the bell is rung.
-    pub(crate) fn may_sleep(&self, room: usize) -> bool {
-        let mut state = self.lock();
-        let wanted = state.ended || room > 0;
-        let is_idle = state.answers.is_empty() && (state.commands.is_empty() || !wanted);
-        state.asleep = is_idle && !state.woken;
-        state.asleep
+        Ok(Self { bell, ear })
     }
 
     /// Readable once the bell was rung.
@@ -132,90 +34,11 @@ impl<C, A> Inbox<C, A> {
         // One ring each sleep, so that this is all there is.
         let _ = (&self.ear).read(&mut [0; 8]);
     }
-
-    fn ring(&self, mut state: MutexGuard<'_, State<C, A>>) {
-        let asleep = std::mem::replace(&mut state.asleep, false);
-        drop(state);
-        if asleep {
-            // A full pipe wakes as well.
-            let _ = (&self.bell).write(&[1]);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<C, A>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl<C, A> fmt::Debug for Inbox<C, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("bound", &self.bound).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_inbox_says_so_and_still_takes_the_last_command() {
-        let inbox = Inbox::<u32, ()>::new(2).unwrap();
-        assert_eq!((inbox.command(1), inbox.command(2)), (Ok(()), Ok(())));
-        assert_eq!(inbox.command(3), Err(SendError::Full));
-        assert_eq!(inbox.last_command(4), Ok(()));
-        assert_eq!(inbox.command(5), Err(SendError::Ended));
-        let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
-        inbox.take(0, &mut commands, &mut answers);
-        assert_eq!(commands, [1, 2, 4]);
-    }
-
-    #[test]
-    fn who_waits_for_room_is_told_when_half_of_it_is_free_or_that_the_run_has_ended() {
-        let inbox = Inbox::<u32, ()>::new(4).unwrap();
-        (0..4).for_each(|command| inbox.command(command).unwrap());
-        assert_eq!(inbox.wait_for_room(Duration::ZERO), Ok(false));
-        let patience = Duration::from_secs(60);
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| inbox.wait_for_room(patience));
-            inbox.take(2, &mut VecDeque::new(), &mut VecDeque::new());
-            assert_eq!(waiting.join().unwrap(), Ok(true));
-            (0..2).for_each(|command| inbox.command(command).unwrap());
-            let waiting = scope.spawn(|| inbox.wait_for_room(patience));
-            inbox.end();
-            assert_eq!(waiting.join().unwrap(), Err(SendError::Ended));
-        });
-    }
-
-    #[test]
-    fn commands_without_room_wait_and_let_the_core_sleep() {
-        let inbox = Inbox::<u32, ()>::new(2).unwrap();
-        inbox.command(1).unwrap();
-        assert!(inbox.may_sleep(0));
-        assert!(!inbox.may_sleep(1));
-        let (mut commands, mut answers) = (VecDeque::new(), VecDeque::new());
-        inbox.take(0, &mut commands, &mut answers);
-        assert!(commands.is_empty());
-        inbox.take(1, &mut commands, &mut answers);
-        assert_eq!(commands, [1]);
-    }
-
-    #[test]
-    fn a_wake_between_two_looks_is_not_slept_through() {
-        let inbox = Inbox::<u32, ()>::new(2).unwrap();
-        inbox.wake();
-        assert!(!inbox.may_sleep(1));
-        inbox.take(1, &mut VecDeque::new(), &mut VecDeque::new());
-        assert!(inbox.may_sleep(1));
-    }
-
-    #[test]
-    fn the_bell_is_rung_once_a_sleep() {
-        let inbox = Inbox::<u32, ()>::new(8).unwrap();
-        assert!(inbox.may_sleep(1));
-        inbox.answer(());
-        inbox.answer(());
-        let mut rung = [0; 8];
-        assert_eq!((&inbox.ear).read(&mut rung).unwrap(), 1);
-        assert!(!inbox.may_sleep(1));
+impl Bell for Pair {
+    fn ring(&self) {
+        // A full pipe wakes as well.
+        let _ = (&self.bell).write(&[1]);
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod delegate;
 mod engine;
 mod fetches;
+mod inbox;
 mod tls;
 mod trace;
 
@@ -28,6 +29,7 @@ pub use connection::{Dialed, LINGER, Socket, reason};
 pub use delegate::{Delegate, Delegated, EVENTS_AT_ONCE, merged};
 pub use engine::{ActionOf, Engine, EventOf, Interest, READ_BYTES, Ready, World};
 pub use fetches::{Fetches, is_last};
+pub use inbox::{Bell, Inbox};
 pub use tls::TlsClients;
 pub use trace::Trace;
 
@@ -41,6 +43,33 @@ pub const COMMANDS_AT_ONCE: usize = 64;
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Addresses of one host that are tried.
 pub const ADDRESSES_MAX: usize = 8;
+
+/// A dialect whose run may move to another thread.
+pub trait Threaded:
+    Dialect<
+        Command: Send + 'static,
+        Notice: Send + 'static,
+        Hook: Send + 'static,
+        Outcome: Send + 'static,
+        Timer: Send + 'static,
+        Tag: Send + 'static,
+    > + Send
+    + 'static
+{
+}
+
+impl<D> Threaded for D where
+    D: Dialect<
+            Command: Send + 'static,
+            Notice: Send + 'static,
+            Hook: Send + 'static,
+            Outcome: Send + 'static,
+            Timer: Send + 'static,
+            Tag: Send + 'static,
+        > + Send
+        + 'static
+{
+}
 
 /// Where a trace goes: its header, made from the boot, and its lines.
 pub struct TraceOutput {

@@ -43,6 +43,11 @@ pub trait Store {
 
     /// What was found unreadable and set aside since this was last asked.
     fn take_notices(&mut self) -> Vec<SetAside>;
+
+    /// Whether nothing here ever waits for a disc or a network, so that it may be called where nothing may block.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
 }
 
 /// A stored value that could not be used and was kept under another name.
@@ -111,6 +116,10 @@ impl Store for MemoryStore {
 
     fn take_notices(&mut self) -> Vec<SetAside> {
         Vec::new()
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
     }
 }
 

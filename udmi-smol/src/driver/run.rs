@@ -197,11 +197,12 @@ impl<D: Threaded> Running<D> {
     fn turn(&mut self, ready: Ready, buffer: &mut [u8], cx: &mut Context<'_>) -> bool {
         self.more = self.engine.proceed(ready, buffer, &mut self.tasks);
         // What is not taken waits in the channel, whose bound is the sender's business.
-        self.shared.inbox.take(self.room(), &mut self.commands, &mut self.answers);
+        let ending = self.shared.inbox.take(self.room(), &mut self.commands, &mut self.answers);
         while let Some(answer) = self.answers.pop_front() {
             self.take_in(answer);
         }
-        while let Some(command) = self.commands.pop_front() {
+        // A few large ones may fill the outbox; the last one of all is not to wait.
+        while let Some(command) = self.commands.pop_front_if(|_| ending || !self.engine.is_congested()) {
             self.engine.handle(Event::Command(command), &mut self.tasks);
         }
         if let Some((conn, result)) = self.tasks.proceed(cx) {
@@ -245,13 +246,17 @@ impl<D: Threaded> Running<D> {
     }
 
     fn room(&self) -> usize {
-        if self.engine.is_congested() { 0 } else { COMMANDS_AT_ONCE }
+        if self.engine.is_congested() { 0 } else { COMMANDS_AT_ONCE.saturating_sub(self.commands.len()) }
     }
 
     /// Whether nothing waits. What comes from now on wakes the task; a sleeping run keeps no memory it does not need.
     fn may_sleep(&mut self) -> bool {
+        if !self.commands.is_empty() && !self.engine.is_congested() {
+            return false;
+        }
         self.engine.trim();
-        (self.commands, self.answers) = (VecDeque::new(), VecDeque::new());
+        self.commands.shrink_to_fit();
+        self.answers = VecDeque::new();
         self.shared.inbox.trim();
         self.shared.inbox.may_sleep(self.room())
     }

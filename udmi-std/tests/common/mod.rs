@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use device_broker::{Config, Note, Server};
 use device_link::wire::{Connect, Packet, PacketId, Publish, Qos, decode, encode};
-use udmi_std::{Endpoint, PointModel, Settings, Transport};
+use udmi_proto::{Endpoint, PointModel, Settings, Transport};
 
 /// What ought to happen at once has happened by then, even on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
