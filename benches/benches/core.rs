@@ -1,5 +1,5 @@
 //! The core beside its floors, for people: `cargo bench -p udmi-benches --bench core`. What a change costs is told
-//! better by counted instructions: `cargo run --release -p udmi-benches --bin report -- --check`.
+//! better by counted instructions: `cargo run --release -p udmi-report -- --check`.
 #![allow(missing_docs, reason = "criterion's macros make functions without docs")]
 
 use std::hint::black_box;

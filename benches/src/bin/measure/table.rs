@@ -1,28 +1,46 @@
 //! Figures beside their targets.
 
-use std::fmt;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// What was measured so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
-    rows: Vec<[String; 4]>,
+    rows: Vec<Value>,
+    json: bool,
     /// What must never happen, and did.
     pub(crate) failures: Vec<String>,
 }
 
 impl Table {
-    /// Adds a row: what, its figures, its target, and whether it is met where that is a matter of numbers.
-    pub(crate) fn row(&mut self, what: &str, figures: String, target: &str, met: bool) {
-        let verdict = if met { "met" } else { "missed" };
-        self.rows.push([what.to_owned(), figures, target.to_owned(), verdict.to_owned()]);
+    /// One whose rows are shown as they come: on standard output, or beside it where JSON goes there at the end.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { rows: Vec::new(), json, failures: Vec::new() }
     }
-}
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| what | measured | target | |\n|---|---|---|---|")?;
-        self.rows.iter().try_for_each(|row| writeln!(f, "| {} |", row.join(" | ")))
+    /// Adds a row and shows it: what, its figures, its target, and whether it is met where that is a matter of numbers.
+    pub(crate) fn row(&mut self, what: &str, figures: String, target: &str, met: bool) {
+        if self.rows.is_empty() {
+            self.show("| what | measured | target | |\n|---|---|---|---|");
+        }
+        let verdict = if met { "met" } else { "missed" };
+        self.show(&format!("| {what} | {figures} | {target} | {verdict} |"));
+        let measured = Value::String(figures);
+        self.rows.push(json!({ "what": what, "measured": measured, "wanted": target, "met": met }));
+    }
+
+    fn show(&self, line: &str) {
+        if self.json {
+            eprintln!("{line}");
+        } else {
+            println!("{line}");
+        }
+    }
+
+    /// All rows, and what must not have happened.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({ "rows": self.rows, "failures": self.failures })
     }
 }
 
@@ -59,6 +77,15 @@ pub(crate) fn millis(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_and_failures_are_told_as_json() {
+        let mut table = Table::new(true);
+        table.row("size", "2 MB".into(), "< 1 MB", false);
+        table.failures.push("a loss".into());
+        let row = json!({ "what": "size", "measured": "2 MB", "wanted": "< 1 MB", "met": false });
+        assert_eq!(table.to_json(), json!({ "rows": [row], "failures": ["a loss"] }));
+    }
 
     #[test]
     fn percentiles_are_values_of_the_sample() {

@@ -94,7 +94,7 @@ impl Attached {
 }
 
 fn id(device: usize) -> String {
-    format!("VAV-{}", device + 1)
+    format!("VAV-{:04}", device + 1)
 }
 
 fn gateway_settings(devices: usize, points: usize) -> Settings {
@@ -126,7 +126,7 @@ pub fn proxy_config(device: usize, points: usize, second: u32) -> Bytes {
 
 fn proxy_config_with(device: usize, points: usize, second: u32, rate: i64) -> Bytes {
     let points: Vec<_> = (0..points)
-        .map(|point| format!(r#""{}":{{"ref":"AV/{point}","units":"Degrees-Celsius"}}"#, name(point)))
+        .map(|point| format!(r#""{}":{{"ref":"AV/{point:04}","units":"Degrees-Celsius"}}"#, name(point)))
         .collect();
     let pointset = format!(r#""pointset":{{"sample_rate_sec":{rate},"points":{{{}}}}}"#, points.join(","));
     let gateway = r#""gateway":{"target":{"addr":"7"}}"#;

@@ -70,6 +70,12 @@ impl What {
         }
     }
 
+    /// Whether there is a floor to put beside it.
+    #[must_use]
+    pub fn has_floor(self) -> bool {
+        matches!(self, Self::Config | Self::Sample | Self::Receive | Self::Publish)
+    }
+
     /// What its sizes are numbers of.
     #[must_use]
     pub fn unit(self) -> &'static str {
@@ -255,6 +261,7 @@ mod tests {
     #[test]
     fn floors_write_as_many_bytes_as_cores() {
         for case in Case::all().into_iter().filter(|case| case.size <= 100) {
+            assert_eq!(case.floor().is_some(), case.what.has_floor(), "{case}");
             let Some(mut floor) = case.floor() else { continue };
             let mut core = case.core();
             for _ in 0..3 {

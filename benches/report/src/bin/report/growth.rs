@@ -1,0 +1,103 @@
+//! The section about what a cost does when there is twice as much of something.
+
+use udmi_report::cases::{Case, What};
+
+use crate::Failure;
+use crate::callgrind::{self, Counts, Side};
+use crate::chart::{Chart, Line};
+use crate::curve::Curve;
+use crate::section::Figures;
+use crate::table::{Table, grouped};
+
+/// What doubling may do. Counts are whole numbers and the last digit of 2.00 is what is shown.
+const WANTED: f64 = 2.005;
+
+/// What is shown in one picture: what is done, which side of it, its name, its colour.
+type Shown = (What, Side, &'static str, usize);
+
+const POINTS: [Shown; 6] = [
+    (What::Config, Side::Core, "config", 0),
+    (What::Config, Side::Floor, "config, floor", 0),
+    (What::Sample, Side::Core, "sample", 1),
+    (What::Sample, Side::Floor, "sample, floor", 1),
+    (What::Tick, Side::Core, "idle tick", 2),
+    (What::Deadline, Side::Core, "deadline", 3),
+];
+const DEVICES: [Shown; 4] = [
+    (What::ProxyMinute, Side::Core, "a minute of samples", 1),
+    (What::ProxyConfig, Side::Core, "config of one device", 0),
+    (What::ProxyTick, Side::Core, "idle tick", 2),
+    (What::ProxyDeadline, Side::Core, "deadline", 3),
+];
+const MESSAGES: [Shown; 4] = [
+    (What::Publish, Side::Core, "sent, acknowledged", 4),
+    (What::Publish, Side::Floor, "floor", 4),
+    (What::Receive, Side::Core, "received", 5),
+    (What::Receive, Side::Floor, "floor", 5),
+];
+
+/// Counts everything at many sizes.
+pub(crate) fn measure() -> Result<Figures, Failure> {
+    let mut figures = Figures::default();
+    for (file, title, unit, shown, judged) in [
+        ("points.svg", "What a device costs as its points grow", "points", &POINTS[..], true),
+        (
+            "devices.svg",
+            "What a gateway costs as its devices grow",
+            "proxied devices of ten points",
+            &DEVICES,
+            true,
+        ),
+        (
+            "messages.svg",
+            "What messages cost as more come at once",
+            "messages of 200 bytes",
+            &MESSAGES,
+            false,
+        ),
+    ] {
+        eprintln!("  counting: {title}");
+        let counts = count(shown)?;
+        let mut table = Table::new(&["what", "instructions", ">most, each doubling"]);
+        let lines: Vec<_> = shown.iter().map(|shown| line(*shown, &counts)).collect();
+        for Line { curve, dashed, .. } in &lines {
+            let Some(most) = curve.doubling() else { continue };
+            let what = format!("{}: × {most:.2} when the {unit} double", curve.name);
+            figures.miss_if(most > WANTED && judged && !dashed, what);
+            table.row([curve.name.clone(), costs(curve), format!("× {most:.2}")]);
+        }
+        figures.text.push_str(&format!("![{title}](performance/{file})\n\n{table}\n"));
+        let chart = Chart {
+            title: title.to_owned(),
+            size: unit.to_owned(),
+            cost: "instructions; along the dotted lines they double when the number does".to_owned(),
+            lines,
+        };
+        figures.pictures.push((file.to_owned(), chart.svg()));
+    }
+    Ok(figures)
+}
+
+fn count(shown: &[Shown]) -> Result<Counts, Failure> {
+    let cases = |(what, side, ..): &Shown| {
+        let (what, side) = (*what, *side);
+        what.growing().iter().map(move |size| (Case { what, size: *size }, side))
+    };
+    let mut wanted: Vec<_> = shown.iter().flat_map(cases).collect();
+    wanted.sort_by_key(|(case, _)| std::cmp::Reverse(case.size)); // the longest first
+    callgrind::count(&wanted, &|_, _, _| {})
+}
+
+fn line((what, side, name, colour): Shown, counts: &Counts) -> Line {
+    let of = |size: &usize| Some((*size as f64, *counts.get(&(Case { what, size: *size }, side))? as f64));
+    Line {
+        curve: Curve::new(name, what.growing().iter().filter_map(of)),
+        colour,
+        dashed: side == Side::Floor,
+    }
+}
+
+fn costs(curve: &Curve) -> String {
+    let each = curve.points.iter().map(|(size, cost)| format!("{size}: {}", grouped(*cost as u64)));
+    each.collect::<Vec<_>>().join(" · ")
+}
