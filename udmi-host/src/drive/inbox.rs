@@ -75,6 +75,15 @@ impl<C, A, B: Bell> Inbox<C, A, B> {
         Ok(())
     }
 
+    /// Whether half of the channel is free.
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] if no command will be taken any more.
+    pub fn has_room(&self) -> Result<bool, SendError> {
+        let state = self.lock();
+        if state.ended { Err(SendError::Ended) } else { Ok(state.commands.len() <= self.bound / 2) }
+    }
+
     /// Blocks until half of the channel is free, but no longer than `patience`. Says whether it is.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! A run as all others see it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Shared<D: Dialect> {
     pub(super) inbox: InboxOf<D>,
     ended: Mutex<Option<ExitReason>>,
     ending: Event,
+    /// Half of the channel is free.
+    room: Event,
 }
 
 impl<D: Dialect> Shared<D> {
@@ -35,6 +38,7 @@ impl<D: Dialect> Shared<D> {
             inbox: Inbox::new(commands_max, TaskBell::default()),
             ended: Mutex::new(None),
             ending: Event::new(),
+            room: Event::new(),
         }
     }
 
@@ -43,6 +47,21 @@ impl<D: Dialect> Shared<D> {
         self.inbox.end();
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.ending.notify(usize::MAX);
+        self.room.notify(usize::MAX);
+    }
+
+    /// As [`Inbox::take`], and tells who waits for room.
+    pub(super) fn take(
+        &self,
+        room: usize,
+        commands: &mut VecDeque<D::Command>,
+        answers: &mut VecDeque<Answer<D>>,
+    ) -> bool {
+        let is_ending = self.inbox.take(room, commands, answers);
+        if !commands.is_empty() {
+            self.room.notify(usize::MAX);
+        }
+        is_ending
     }
 
     fn ended(&self) -> Option<ExitReason> {
@@ -68,6 +87,21 @@ impl<D: Dialect> Link<D> {
     /// [`SendError::Ended`] if there was a last one before.
     pub fn send_last(&self, command: D::Command) -> Result<(), SendError> {
         self.0.inbox.last_command(command)
+    }
+
+    /// Waits until the channel for commands is at most half full; for who was told that it is full
+    /// ([`SendError::Full`]).
+    ///
+    /// # Errors
+    /// [`SendError::Ended`] if no command will be taken any more.
+    pub async fn wait_for_room(&self) -> Result<(), SendError> {
+        loop {
+            let changed = self.0.room.listen();
+            if self.0.inbox.has_room()? {
+                return Ok(());
+            }
+            changed.await;
+        }
     }
 
     /// Waits for the end of the run. It ends as [`ExitReason::Restart`] if its future is dropped.

@@ -197,7 +197,7 @@ impl<D: Threaded> Running<D> {
     fn turn(&mut self, ready: Ready, buffer: &mut [u8], cx: &mut Context<'_>) -> bool {
         self.more = self.engine.proceed(ready, buffer, &mut self.tasks);
         // What is not taken waits in the channel, whose bound is the sender's business.
-        let ending = self.shared.inbox.take(self.room(), &mut self.commands, &mut self.answers);
+        let ending = self.shared.take(self.room(), &mut self.commands, &mut self.answers);
         while let Some(answer) = self.answers.pop_front() {
             self.take_in(answer);
         }
@@ -263,7 +263,7 @@ impl<D: Threaded> Running<D> {
 
     /// Waits until all is stored and, for a while, until the application has heard the last notices.
     fn finish(&mut self, reason: ExitReason, until: Instant, cx: &mut Context<'_>) -> Poll<ExitReason> {
-        self.shared.inbox.take(0, &mut self.commands, &mut self.answers);
+        self.shared.take(0, &mut self.commands, &mut self.answers);
         self.commands.clear();
         self.answers.clear();
         self.tasks.hear(cx);
