@@ -1,17 +1,23 @@
-//! A device that takes software from the cloud, beside a broker on this machine: `cargo run --example update`.
-//! Order an update with `udmi blob`, and the program starts itself anew with it.
+//! Software from the cloud, in two stages: installed beside what runs, told, then activated with a restart.
+//!
+//! Run it beside a broker (`udmi broker`): `cargo run -p udmi-std --example update -- 127.0.0.1:1883`
+//! Order an update: `echo v2 > v2.txt; udmi blob --registry ZZ-TRI-FECTA --device AHU-1 --name system --data v2.txt`
+//!
+//! You see `system is v2 from now on`, and the program ends with code 192, for its supervisor to start it anew; with
+//! `udmi watch` the state before that has the outcome and the version. Each order is carried out once, whenever the power
+//! goes away. What does not begin with `v` is refused.
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use udmi_std::udmi_host::fetch::FetchPolicy;
 use udmi_std::udmi_host::store::FileStore;
-use udmi_std::udmi_proto::exit_code;
-use udmi_std::{BlobError, Device, Endpoint, Notice, Settings, Transport};
+use udmi_std::{BlobError, Device, Notice, Settings, exit_code};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let endpoint = Endpoint { host: "localhost".into(), port: 1883, transport: Transport::Tcp };
-    let mut settings = Settings::new("AHU-1", endpoint, "/r/ZZ-TRI-FECTA/d/AHU-1", "/r/ZZ-TRI-FECTA/d/AHU-1");
+    let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
+    let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let version = fs::read_to_string("out/active").unwrap_or("v1".into());
     settings.identity.software.insert("system".into(), version.trim().into());
     let device = Device::builder(settings)
@@ -19,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .fetch_policy(FetchPolicy::new("out/staging"))
         .on_blob("system", |blob| {
             let version = fs::read_to_string(&blob.path)?;
-            if !version.trim_start().starts_with('v') {
+            if !version.starts_with('v') {
                 return Err(BlobError::Invalid("expected a version such as v2".into()));
             }
             fs::rename(&blob.path, "out/installed")?;
@@ -39,12 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .on_notice(|notice| {
             if let Notice::BlobProgress { name, received, total, .. } = notice {
-                println!(
-                    "{name}: {received} of {} bytes",
-                    total.map_or("?".into(), |total| total.to_string())
-                );
+                println!("{name}: {received} of {} bytes", total.map_or("?".into(), |all| all.to_string()));
             }
         })
         .start()?;
+    device.wait_connected(Duration::from_secs(5))?;
     std::process::exit(exit_code(device.wait()).into());
 }

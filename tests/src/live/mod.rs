@@ -6,6 +6,7 @@
 pub mod broker;
 pub mod certificates;
 pub mod cloud;
+pub mod desk;
 pub mod device;
 pub mod door;
 mod dynamic_security;
@@ -13,9 +14,11 @@ pub mod gate;
 pub mod gateway;
 pub mod kills;
 mod mosquitto;
+pub mod program;
 pub mod restarts;
 mod terminator;
 pub mod tokens;
+pub mod web;
 
 use std::time::Duration;
 

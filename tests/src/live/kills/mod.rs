@@ -12,7 +12,6 @@ pub mod redirects;
 mod side;
 mod subject;
 pub mod updates;
-mod web;
 
 use std::collections::BTreeMap;
 use std::io;

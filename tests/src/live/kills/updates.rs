@@ -10,9 +10,9 @@ use std::{fs, io};
 
 use serde_json::json;
 
+use super::super::web::{SERVING, Web};
 use super::side::{Heard, Side, State, What, config, routes, time};
 use super::subject::Subject;
-use super::web::{SERVING, Web};
 use super::{Place, Plan, Report, on_all};
 use crate::data_url;
 use crate::live::PATIENCE;

@@ -12,13 +12,13 @@ use std::time::Duration;
 const PIECES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(25);
 /// How long serving a payload takes at least.
-pub(super) const SERVING: Duration = PAUSE.saturating_mul(16);
+pub(crate) const SERVING: Duration = PAUSE.saturating_mul(16);
 /// Bytes of a request that are read.
 const REQUEST_BYTES: u64 = 16 << 10;
 
 /// Serves until it is dropped.
 #[derive(Debug)]
-pub(super) struct Web {
+pub struct Web {
     address: SocketAddr,
     served: Arc<Mutex<BTreeMap<String, Served>>>,
     stopping: Arc<AtomicBool>,
@@ -31,7 +31,11 @@ struct Served {
 }
 
 impl Web {
-    pub(super) fn start() -> io::Result<Self> {
+    /// Listens on a free port of this machine.
+    ///
+    /// # Errors
+    /// There is no port to be had.
+    pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let web = Self { address: listener.local_addr()?, served: Arc::default(), stopping: Arc::default() };
         let (served, stopping) = (web.served.clone(), web.stopping.clone());
@@ -45,14 +49,16 @@ impl Web {
     }
 
     /// Serves a payload from now on. Gives its URL.
-    pub(super) fn serve(&self, path: &str, payload: &[u8]) -> String {
+    #[must_use]
+    pub fn serve(&self, path: &str, payload: &[u8]) -> String {
         let served = Served { payload: payload.into(), requests: 0 };
         self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), served);
         format!("http://{}{path}", self.address)
     }
 
     /// How often a payload was asked for.
-    pub(super) fn requests(&self, path: &str) -> usize {
+    #[must_use]
+    pub fn requests(&self, path: &str) -> usize {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         served.get(path).map_or(0, |served| served.requests)
     }

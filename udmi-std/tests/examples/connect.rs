@@ -1,0 +1,144 @@
+//! Connecting, in all the ways a device can prove itself.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use device_broker::{Access, Users};
+use serde_json::json;
+use udmi_std::udmi_host::keys::PrivateKey;
+use udmi_tests::live::certificates::Pki;
+use udmi_tests::live::desk::Desk;
+use udmi_tests::live::gate::Gate;
+use udmi_tests::live::program::{Program, example};
+use udmi_tests::live::{door, tokens};
+
+use super::{DEVICE, REGISTRY, Shown, run, text};
+
+/// Nobody listens there: the port was free a moment ago.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The certificate of the broker is for `localhost`.
+fn start_over_tls(name: &str, folder: &Path, broker: SocketAddr, arguments: &[&str]) -> Program {
+    let url = format!("mqtts://localhost:{}", broker.port());
+    let arguments: Vec<_> = [url.as_str()].into_iter().chain(arguments.iter().copied()).collect();
+    Program::start(&example(name), folder, &arguments, &[]).unwrap()
+}
+
+#[test]
+fn without_a_broker_the_reason_is_told_and_the_program_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = run("telemetry", folder.path(), nowhere(), &[]);
+    assert!(!program.end().success());
+    let said = program.said().join("\n");
+    assert!(said.contains("Error: no connection to the broker within 5s: "), "{said}");
+    assert!(said.contains("refused") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn what_is_no_broker_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(&example("poll"), folder.path(), &["http://broker"], &[]).unwrap();
+    assert!(!program.end().success());
+    assert!(program.said().join("\n").contains("Form"), "{:?}", program.said());
+}
+
+#[test]
+fn connect_anonymous_tells_of_connection_config_and_loss() {
+    let mut shown = Shown::start("connect_anonymous");
+    let asked = shown.desk.ask(DEVICE, &json!({ "system": {} }));
+    shown.program.line("connected");
+    shown.program.line(&format!("config of {}", asked["system"]["last_config"].as_str().unwrap()));
+    drop(shown.desk);
+    shown.program.line("not connected: ");
+}
+
+#[test]
+fn first_sets_the_point_and_samples_both() {
+    let mut shown = Shown::start("first");
+    shown.desk.configure(
+        DEVICE,
+        &super::sampling(&json!({ "room_temperature": {}, "setpoint": { "set_value": 21 } })),
+    );
+    shown.program.line("setpoint := 21");
+    shown.value_state("setpoint", "applied");
+    assert_eq!(shown.sample("setpoint"), 21);
+    assert!(shown.sample("room_temperature").as_f64().unwrap() > 20.0);
+}
+
+#[test]
+fn connect_password_is_let_in_with_the_password_and_told_without() {
+    let users = Users::default().with("ahu", "s3cret", Access::all()).with("cloud", "nimbus", Access::all());
+    let mut desk = Desk::with(REGISTRY, users, Some(("cloud", "nimbus"))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let start = |password| {
+        let account = [("UDMI_USERNAME", "ahu"), ("UDMI_PASSWORD", password)];
+        let address = desk.address().to_string();
+        Program::start(&example("connect_password"), folder.path(), &[&address], &account).unwrap()
+    };
+    let (mut good, mut bad) = (start("s3cret"), start("guess"));
+    good.line("connected as ahu");
+    desk.ask(DEVICE, &json!({ "system": {} }));
+    assert!(!bad.end().success());
+    let said = bad.said().join("\n");
+    assert!(said.contains("no connection to the broker") && !said.contains("guess"), "{said}");
+}
+
+#[test]
+fn connect_token_shows_a_token_of_its_key_over_tls() {
+    let (mut desk, folder) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap());
+    let pki = Pki::new().without_clients();
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, pki.authority()).unwrap();
+    let key = folder.path().join("out/keys/ec_private.pem");
+    let door = door::keep(desk.address(), move |connect| {
+        let key = PrivateKey::load(&key, None).unwrap().public_key().unwrap();
+        connect.username.as_deref() == Some("unused")
+            && connect.client_id.starts_with("projects/my-project/")
+            && tokens::is_good(connect.password.as_deref().unwrap_or_default(), "my-project", &key)
+    });
+    let broker = pki.terminate(door.unwrap()).unwrap();
+    let mut program = start_over_tls("connect_token", folder.path(), broker, &["my-project", &text(&ca)]);
+    program.line("register this key");
+    program.line("connected");
+    desk.publish("/devices/AHU-1/config", r#"{"timestamp":"2020-01-01T00:00:00Z","version":"1.5.7"}"#, true);
+    desk.message_on("/devices/AHU-1/state", |state| state["system"]["last_config"] == "2020-01-01T00:00:00Z");
+}
+
+#[test]
+fn connect_mtls_shows_the_certificate_it_is_given() {
+    let (mut desk, folder, pki) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap(), Pki::new());
+    let files = pki.write_device(folder.path()).unwrap().map(|file| text(&file));
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    let broker = pki.terminate(desk.address()).unwrap();
+    let mut program = start_over_tls("connect_mtls", folder.path(), broker, &files);
+    program.line("connected");
+    desk.ask(DEVICE, &json!({ "system": {} }));
+    let stranger = Pki::new().terminate(desk.address()).unwrap();
+    let mut program = start_over_tls("connect_mtls", folder.path(), stranger, &files);
+    assert!(!program.end().success());
+    assert!(program.said().join("\n").contains("certificate"), "{:?}", program.said());
+}
+
+#[test]
+fn connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered() {
+    let (mut desk, folder, pki) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap(), Pki::new());
+    let [ca, ..] = pki.write_device(folder.path()).unwrap().map(|file| text(&file));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut program = start_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]);
+    program.line("register this certificate: out/keys/ec_private.crt");
+    drop(listener.accept().unwrap()); // it has tried in vain
+    let pki =
+        pki.with_registered(&fs::read_to_string(folder.path().join("out/keys/ec_private.crt")).unwrap());
+    let _gate = Gate::behind(listener, pki.terminate(desk.address()).unwrap()).unwrap();
+    program.line("connected");
+    desk.ask(DEVICE, &json!({ "system": {} }));
+    // Another run has the same certificate.
+    drop(program);
+    let mut program = start_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]);
+    program.line("connected");
+    assert_eq!(program.said().len(), 1);
+}

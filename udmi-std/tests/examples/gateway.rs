@@ -1,0 +1,70 @@
+//! Other devices: proxied, discovered, and the networks they are in.
+
+use serde_json::{Value, json};
+
+use super::{DEVICE, Shown, sampling};
+
+const GATEWAY: &str = "GAT-1";
+
+#[test]
+fn gateway_acts_for_its_meters() {
+    let mut shown = Shown::start("gateway");
+    shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
+    shown.desk.configure("EM-1", &sampling(&json!({ "voltage": {}, "power": {} })));
+    shown.desk.message("EM-1", "events/pointset", |event| {
+        let value = |point: &str| event["points"][point]["present_value"].clone();
+        value("voltage") == 230.1 && value("power") == 42
+    });
+    shown.desk.configure("EM-2", &sampling(&json!({ "power": {}, "limit": { "set_value": 16 } })));
+    shown.program.line("EM-2 limit := 16");
+    shown.desk.state("EM-2", |state| state["pointset"]["points"]["limit"]["value_state"] == "applied");
+    shown.desk.message("EM-2", "events/pointset", |event| event["points"]["power"]["present_value"] == 42);
+}
+
+#[test]
+fn gateway_logs_for_a_meter() {
+    let mut shown = Shown::start("gateway");
+    shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1"] } }));
+    shown.desk.configure("EM-1", &json!({ "system": { "min_loglevel": 100 } }));
+    shown.desk.message("EM-1", "events/system", |event| {
+        event.to_string().contains("the gateway speaks for this meter")
+    });
+}
+
+#[test]
+fn discovery_tells_all_that_a_scan_finds() {
+    let mut shown = Shown::start("discovery");
+    let family = json!({ "generation": "2099-01-01T00:00:00Z", "scan_duration_sec": 2 });
+    let past = json!({ "generation": super::soon(), "scan_duration_sec": 2 });
+    let scanning = |family: &Value| json!({ "discovery": { "families": { "vendor": family } } });
+    let phase = |state: &Value, phase: &str| state["discovery"]["families"]["vendor"]["phase"] == phase;
+    shown.desk.configure(GATEWAY, &scanning(&family));
+    shown.desk.state(GATEWAY, |state| phase(state, "pending"));
+    shown.desk.configure(GATEWAY, &scanning(&past));
+    let mut next = || shown.desk.message(GATEWAY, "events/discovery", |event| event["family"] == "vendor");
+    assert_eq!(next()["event_no"], 0);
+    for (number, address) in [(1, "17"), (2, "23"), (3, "42")] {
+        let event = next();
+        assert_eq!((&event["event_no"], &event["addr"]), (&json!(number), &json!(address)), "{event}");
+    }
+    assert_eq!(next()["event_no"], -4);
+    let state = shown.desk.state(GATEWAY, |state| phase(state, "stopped"));
+    assert_eq!(state["discovery"]["families"]["vendor"]["active_count"], 3, "{state}");
+    shown.program.line("found 42");
+}
+
+#[test]
+fn localnet_tells_addresses_and_why_there_are_none() {
+    let mut shown = Shown::start("localnet");
+    let families = json!({ "ipv4": {}, "bacnet": {}, "modbus": {} });
+    shown
+        .desk
+        .configure(DEVICE, &json!({ "localnet": { "families": families, "networks": { "line_1": {} } } }));
+    let state =
+        shown.desk.state(DEVICE, |state| state["localnet"]["families"]["modbus"]["status"]["level"] == 500);
+    let localnet = &state["localnet"];
+    assert_eq!(localnet["families"]["bacnet"]["addr"], "1001", "{localnet}");
+    assert_eq!(localnet["families"]["ipv4"]["addr"], "127.0.0.1", "{localnet}");
+    assert!(localnet["families"]["modbus"].get("addr").is_none(), "{localnet}");
+    assert_eq!(localnet["networks"]["line_1"]["addr"], "/dev/ttyS0", "{localnet}");
+}
