@@ -4,19 +4,24 @@ mod common;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use common::{Broker, PATIENCE, config, read_packet, settings, timestamp, write_packet};
 use device_link::wire::{ConnectCode, Packet};
 use device_link::{Closed, Down};
 use udmi_std::driver::{Driver, SendError};
-use udmi_std::udmi_proto::{Command, Hook, Outcome, Udmi};
-use udmi_std::{Device, ExitReason, Handle, Notice, Settings};
+use udmi_std::udmi_proto::{Command, Hook, Limits, Outcome, Udmi};
+use udmi_std::{Device, ExitReason, Handle, HandleError, Notice, Settings};
 
 /// A device, and why it was disconnected, each time.
 fn start(settings: Settings) -> (Handle, Receiver<Down>) {
+    start_within(settings, Limits::default())
+}
+
+fn start_within(settings: Settings, limits: Limits) -> (Handle, Receiver<Down>) {
     let (ended, ends) = channel();
-    let device = Device::builder(settings).on_notice(move |notice| {
+    let device = Device::builder(settings).limits(limits).on_notice(move |notice| {
         if let Notice::Disconnected { why } = notice {
             let _ = ended.send(why.clone());
         }
@@ -66,7 +71,7 @@ fn a_peer_that_ends_at_once_is_told_apart_from_one_that_refuses() {
 }
 
 #[test]
-fn a_peer_that_stops_reading_is_given_up() {
+fn a_peer_that_stops_reading_gets_no_more_and_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (done, over) = channel::<()>();
@@ -77,19 +82,14 @@ fn a_peer_that_stops_reading_is_given_up() {
         write_packet(&mut socket, &Packet::ConnAck { session_present: false, code: ConnectCode::Accepted });
         let _ = over.recv(); // holds the socket and reads no more
     });
-    let (device, ends) = start(settings(address));
+    let limits = Limits { suback_timeout: Duration::from_secs(1), ..Limits::default() };
+    let (device, ends) = start_within(settings(address), limits);
     while !device.is_connected() {
         std::thread::yield_now();
     }
     let large = format!("{{\"text\":\"{}\"}}", "x".repeat(900_000));
-    let why = loop {
-        if let Ok(why) = ends.try_recv() {
-            break why;
-        }
-        let _ = device.send_event("large", &large); // a full channel is no fault here
-        std::thread::yield_now();
-    };
-    assert_eq!(why, Down::Closed(Closed::Timeout));
+    while device.send_event("large", &large) != Err(HandleError::Full) {}
+    assert_eq!(ends.recv_timeout(PATIENCE).unwrap(), Down::SubAckTimeout);
     drop(done);
     peer.join().unwrap();
     device.stop();

@@ -334,8 +334,27 @@ mod tests {
     #[test]
     fn more_unsent_than_the_bound_is_refused() {
         let (mut connection, _peer) = pair();
-        assert_eq!(connection.send(&vec![0; UNSENT_BYTES_MAX], Instant(0)), Ok(()));
+        stall(&mut connection, Instant(0));
+        let left = UNSENT_BYTES_MAX - connection.waiting();
+        assert_eq!(connection.send(&vec![0; left], Instant(0)), Ok(()));
+        assert!(connection.has_enough());
         assert_eq!(connection.send(&[0], Instant(0)), Err(Closed::Timeout));
+    }
+
+    #[test]
+    fn many_bytes_are_written_at_once_in_their_order_and_few_with_the_next_flush() {
+        let (mut connection, mut peer) = pair();
+        let much: Vec<u8> = (0..KEPT_BYTES).map(|at| (at % 251) as u8).collect();
+        connection.send(b"few", Instant(0)).unwrap();
+        assert!(connection.has_unsent());
+        connection.send(&much, Instant(0)).unwrap();
+        let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+        while received.len() < 3 + much.len() {
+            let count = peer.read(&mut buffer).unwrap(); // some came before any flush
+            received.extend_from_slice(&buffer[..count]);
+            connection.flush(Instant(0)).unwrap();
+        }
+        assert_eq!((received.get(..3), received.get(3..)), (Some(&b"few"[..]), Some(&much[..])));
     }
 
     #[test]
