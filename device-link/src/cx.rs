@@ -1,6 +1,6 @@
 //! What a dialect may do: everything it can reach while it handles something.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::backoff::Random;
 use crate::dialect::{Dialect, Filter, Full, Gate, Lost, Publish, Receipt, Slot, SubscribeRefused};
 use crate::effect::Request;
 use crate::limits::Limits;
+use crate::map::{Map, Set};
 use crate::port::{Action, ExitReason, FetchId, HookId, Key, StoreId, Token};
 use crate::session::Session;
 use crate::time::{Instant, Now, UtcMillis};
@@ -82,10 +83,10 @@ pub(crate) struct Core<D: Dialect> {
     pub(crate) deferred: VecDeque<Deferred<D::Tag>>,
     /// What the dialect caused by hearing of the deferred; for the next millisecond.
     pub(crate) postponed: VecDeque<Deferred<D::Tag>>,
-    pub(crate) hooks: BTreeSet<HookId>,
-    pub(crate) stores: BTreeSet<StoreId>,
+    pub(crate) hooks: Set<HookId>,
+    pub(crate) stores: Set<StoreId>,
     /// Fetches not yet released, and whether they may still tell something.
-    pub(crate) fetches: BTreeMap<FetchId, bool>,
+    pub(crate) fetches: Map<FetchId, bool>,
     /// Where in `actions` the `Send` of this call belongs: where its first byte was written.
     pub(crate) send_at: Option<usize>,
     next_id: u64,
@@ -105,9 +106,9 @@ impl<D: Dialect> Core<D> {
             pause: None,
             deferred: VecDeque::new(),
             postponed: VecDeque::new(),
-            hooks: BTreeSet::new(),
-            stores: BTreeSet::new(),
-            fetches: BTreeMap::new(),
+            hooks: Set::new(),
+            stores: Set::new(),
+            fetches: Map::new(),
             send_at: None,
             next_id: 1,
         }
@@ -245,7 +246,7 @@ impl<D: Dialect> Cx<'_, D> {
 
     /// Withdraws those of these publishes that still wait for a link, a gate or room in the window; their receipt
     /// is `Lost(Superseded)`. What was sent is not called back.
-    pub fn withdraw(&mut self, unwanted: &BTreeSet<Token>) {
+    pub fn withdraw(&mut self, unwanted: &Set<Token>) {
         let deferred = &mut self.core.deferred;
         self.core.session.withdraw(unwanted, &mut |token, receipt| {
             deferred.push_back(Deferred::Receipt(token, receipt));

@@ -28,6 +28,7 @@ mod dialect;
 mod effect;
 mod limits;
 mod load;
+pub mod map;
 mod node;
 mod octets;
 mod port;
@@ -48,6 +49,7 @@ pub use dialect::{
 pub use effect::{Algorithm, FetchError, FetchEvent, Request, SignError, SignRequest};
 pub use limits::Limits;
 pub use load::{Load, Tally};
+pub use map::{Map, Set};
 pub use node::Node;
 pub use port::{
     Action, Boot, Closed, ConnId, Endpoint, Event, ExitReason, FetchId, HookId, Key, KeyError, Outbound,

@@ -1,7 +1,6 @@
 //! Deadlines by key. The earliest is found in O(1), and its key is the reason for the wake-up.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-
+use crate::map::{Map, Set};
 use crate::time::{Instant, Now, UtcMillis};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,15 +12,15 @@ enum Due {
 /// One deadline per key, on either clock. A wall-clock deadline follows the wall clock through its steps.
 #[derive(Debug)]
 pub(crate) struct Timers<K> {
-    by_key: BTreeMap<K, Due>,
-    monotonic: BTreeSet<(Instant, K)>,
-    wall: BTreeSet<(UtcMillis, K)>,
+    by_key: Map<K, Due>,
+    monotonic: Set<(Instant, K)>,
+    wall: Set<(UtcMillis, K)>,
     now: Now,
 }
 
 impl<K: Ord + Copy> Timers<K> {
     pub(crate) fn new(now: Now) -> Self {
-        Self { by_key: BTreeMap::new(), monotonic: BTreeSet::new(), wall: BTreeSet::new(), now }
+        Self { by_key: Map::new(), monotonic: Set::new(), wall: Set::new(), now }
     }
 
     /// Tells what time it is. Wall-clock deadlines move with the difference of the two clocks.

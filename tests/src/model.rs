@@ -2,12 +2,12 @@
 
 mod behind;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use udmi_proto::model::common::Stage;
 use udmi_proto::model::discovery::DiscoveryRef;
-use udmi_proto::{Endpoint, Found, Identity, PointModel, Settings, Transport, ValueKind};
+use udmi_proto::{Endpoint, Found, Identity, Map, PointModel, Settings, Transport, ValueKind};
 
 use crate::data_url;
 use crate::world::{Neighbour, Setup};
@@ -30,7 +30,7 @@ pub struct Model {
     /// Its name in the registry.
     pub device_id: String,
     /// The metadata of the other devices of its gateway, and of the gateway if that is another, by id.
-    pub others: BTreeMap<String, Value>,
+    pub others: Map<String, Value>,
 }
 
 impl Model {
@@ -61,7 +61,7 @@ impl Model {
         let first = settings.scans.iter().find(|family| *family == "vendor").or(settings.scans.first());
         let facet = first.map_or_else(|| "vendor".to_owned(), Clone::clone);
         let device_id = settings.device_id.clone();
-        let (role, others) = (Role::Direct, BTreeMap::new());
+        let (role, others) = (Role::Direct, Map::new());
         Self { metadata, settings, site: json!({}), facet, role, device_id, others }
     }
 
@@ -246,7 +246,7 @@ fn blob_targets() -> Value {
 }
 
 /// What a device offers to who scans it: the points that have a reference.
-fn references(metadata: &Value) -> BTreeMap<String, DiscoveryRef> {
+fn references(metadata: &Value) -> Map<String, DiscoveryRef> {
     let reference = |(name, point): (&String, &Value)| {
         let content = DiscoveryRef {
             point: Some(name.clone()),
@@ -279,12 +279,12 @@ fn configured(point: &Value) -> Value {
 }
 
 /// The points of some metadata.
-fn points(metadata: &Value) -> BTreeMap<String, PointModel> {
+fn points(metadata: &Value) -> Map<String, PointModel> {
     members(metadata, "/pointset/points").map(|(name, point)| (name.clone(), point_of(point))).collect()
 }
 
 /// The addresses of some metadata, by family.
-fn addresses(metadata: &Value) -> BTreeMap<String, String> {
+fn addresses(metadata: &Value) -> Map<String, String> {
     let addresses = members(metadata, "/localnet/families");
     addresses
         .filter_map(|(family, address)| Some((family.clone(), address["addr"].as_str()?.to_owned())))
@@ -292,12 +292,12 @@ fn addresses(metadata: &Value) -> BTreeMap<String, String> {
 }
 
 /// What the points of some metadata show.
-fn values(metadata: &Value) -> BTreeMap<String, udmi_proto::Value> {
+fn values(metadata: &Value) -> Map<String, udmi_proto::Value> {
     members(metadata, "/pointset/points").map(|(name, point)| (name.clone(), value_of(point))).collect()
 }
 
 /// The features of some metadata, with their stages.
-fn features(metadata: &Value) -> BTreeMap<String, Stage> {
+fn features(metadata: &Value) -> Map<String, Stage> {
     let features = members(metadata, "/features");
     features
         .map(|(name, feature)| {
@@ -316,7 +316,7 @@ fn identity(metadata: &Value) -> Identity {
         make: text("/system/hardware/make"),
         model: text("/system/hardware/model"),
         serial_no: text("/system/serial_no"),
-        software: software.collect::<BTreeMap<_, _>>(),
+        software: software.collect::<Map<_, _>>(),
         ..Identity::default()
     }
 }

@@ -1,6 +1,5 @@
 //! Field devices for the commands: which are simulated, and how the others are reached.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs as _};
 use std::sync::Arc;
 
@@ -11,9 +10,9 @@ use udmi_host::family::{
     FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target, WriteError,
 };
 use udmi_host::site::SiteModel;
-use udmi_proto::Value;
 use udmi_proto::family::Family;
 use udmi_proto::model::discovery::DiscoveryRef;
+use udmi_proto::{Map, Value};
 
 use crate::output::Failure;
 
@@ -83,7 +82,7 @@ impl FieldArguments {
     fn modbus(&self, site: Option<&SiteModel>) -> Result<ModbusSettings, Failure> {
         let known = match site {
             Some(site) => known_units(site)?,
-            None => BTreeMap::new(),
+            None => Map::new(),
         };
         let lines = self.modbus_line.iter().cloned().collect();
         Ok(ModbusSettings { lines, hosts: self.modbus_host.clone(), known, ..ModbusSettings::default() })
@@ -92,8 +91,8 @@ impl FieldArguments {
 
 /// The references of the site's Modbus devices, by address. They begin with the unit, which may stand beside the
 /// address.
-fn known_units(site: &SiteModel) -> Result<BTreeMap<String, BTreeMap<String, DiscoveryRef>>, Failure> {
-    let mut known: BTreeMap<String, BTreeMap<String, DiscoveryRef>> = BTreeMap::new();
+fn known_units(site: &SiteModel) -> Result<Map<String, Map<String, DiscoveryRef>>, Failure> {
+    let mut known: Map<String, Map<String, DiscoveryRef>> = Map::new();
     for id in site.device_list().map_err(Failure::usage)?.ids {
         let Ok(device) = site.device(&id) else { continue }; // told by `udmi check`
         let families = device.metadata.localnet.as_ref().map(|localnet| &localnet.families);

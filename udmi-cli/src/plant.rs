@@ -1,11 +1,10 @@
 //! A simulated plant, made from the metadata of a device: values wander, writes take their time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use udmi_proto::model::metadata::{BaselineState, Pointset, PointsetPoint, ValueType};
-use udmi_proto::{Reading, Value};
+use udmi_proto::{Map, Reading, Value};
 
 /// Part of the way to a point's tolerance that wandering values stay within.
 const WANDER: f64 = 0.8;
@@ -136,7 +135,7 @@ impl Plant {
     }
 
     /// Reads points at a time since any fixed moment.
-    pub(crate) fn read(&mut self, names: &[String], now: Duration) -> BTreeMap<String, Reading> {
+    pub(crate) fn read(&mut self, names: &[String], now: Duration) -> Map<String, Reading> {
         let read = |name: &String| Some((name.clone(), Reading::Value(self.read_one(name, now)?)));
         names.iter().filter_map(read).collect()
     }

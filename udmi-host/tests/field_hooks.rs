@@ -1,6 +1,5 @@
 //! Hooks answered by families: what goes where, in which order, and what waits for room.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use udmi_host::family::{
     Target, WriteError,
 };
 use udmi_proto::model::common::{Depth, Timestamp};
-use udmi_proto::{Command, Event, Hook, HookId, Outcome, Reading, Value, Wanted};
+use udmi_proto::{Command, Event, Hook, HookId, Map, Outcome, Reading, Value, Wanted};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// More than may wait for the core.
@@ -20,7 +19,7 @@ const FOUND: usize = 100;
 fn points_with_references_are_read_where_the_target_is() {
     let mut field = Field::start();
     assert_eq!(field.ask(1, proxied("7", read(&[("t", "AV/1"), ("bad", "gone")], &[]))), None);
-    let values = BTreeMap::from([
+    let values = Map::from([
         ("t".into(), Reading::Value(Value::from("7 AV/1"))),
         ("bad".into(), Reading::Failed("unusable reference: gone".into())),
     ]);
@@ -61,11 +60,11 @@ fn the_application_gets_the_rest_with_what_was_read_and_both_are_merged() {
     let wanted = Wanted {
         polled: vec!["own".into()],
         computed: vec!["sum".into()],
-        known: BTreeMap::from([("t".into(), Value::from("7 AV/1"))]),
-        references: BTreeMap::new(),
+        known: Map::from([("t".into(), Value::from("7 AV/1"))]),
+        references: Map::new(),
     };
     assert_eq!(rest, proxied("7", Hook::ReadPoints { wanted }));
-    let said = BTreeMap::from([("sum".into(), Reading::Value(Value::Integer(3)))]);
+    let said = Map::from([("sum".into(), Reading::Value(Value::Integer(3)))]);
     let Outcome::Values { values } = field.hooks.merge(id, Outcome::Values { values: said }) else {
         panic!()
     };
@@ -276,7 +275,7 @@ fn read(references: &[(&str, &str)], computed: &[&str]) -> Hook {
     let wanted = Wanted {
         polled: references.iter().map(|(point, _)| (*point).into()).collect(),
         computed: computed.iter().map(ToString::to_string).collect(),
-        known: BTreeMap::new(),
+        known: Map::new(),
         references: references.iter().map(|(point, text)| ((*point).into(), (*text).into())).collect(),
     };
     Hook::ReadPoints { wanted }

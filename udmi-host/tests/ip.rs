@@ -2,8 +2,8 @@
 
 #![cfg(all(feature = "ip", target_os = "linux"))]
 
-use std::collections::BTreeMap;
 use std::process::Command;
+use udmi_proto::Map;
 
 use udmi_host::family::ip::{IpFamily, IpProvider, local_addresses};
 use udmi_host::family::{FamilyProvider, Found, ProviderError, ScanRequest, Stop, Target, WriteError};
@@ -39,7 +39,7 @@ fn found(family: IpFamily) -> Vec<String> {
     scan(family, &[]).into_iter().map(|found| found.address).collect()
 }
 
-fn families(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn families(pairs: &[(&str, &str)]) -> Map<String, String> {
     pairs.iter().map(|&(family, address)| (family.into(), address.into())).collect()
 }
 

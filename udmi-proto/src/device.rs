@@ -7,14 +7,14 @@ mod endpoint;
 mod proxied;
 mod state;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{
-    Cx, FetchEvent, FetchId, HookId, Lost, Receipt, Slot, StoreId, Stored, Token, UtcMillis, wire::Qos,
+    Cx, FetchEvent, FetchId, HookId, Lost, Map, Receipt, Set, Slot, StoreId, Stored, Token, UtcMillis,
+    wire::Qos,
 };
 
 use crate::actor::Actor;
@@ -62,15 +62,15 @@ pub(crate) struct DeviceCore {
     reach: Reach,
     blobset: Blobset,
     /// State blocks of the application's own, by name.
-    blocks: BTreeMap<String, Json>,
+    blocks: Map<String, Json>,
     custom_blocks: Vec<String>,
-    command_hooks: BTreeMap<HookId, String>,
+    command_hooks: Map<HookId, String>,
     command_hook: bool,
     suppress_state: bool,
     config_sync: Option<core::time::Duration>,
     last_state: UtcMillis,
     /// States without a receipt.
-    states: BTreeSet<Token>,
+    states: Set<Token>,
     /// States are held back, whatever there is to tell.
     holds_states: bool,
     endpoint: EndpointEntry,
@@ -95,14 +95,14 @@ impl DeviceCore {
             discovery: Discovery::new(known.scans, known.features),
             reach: Reach::default(),
             blobset,
-            blocks: BTreeMap::new(),
+            blocks: Map::new(),
             custom_blocks: known.custom_blocks,
-            command_hooks: BTreeMap::new(),
+            command_hooks: Map::new(),
             command_hook: options.command_hook,
             suppress_state: options.suppress_state,
             config_sync: options.config_sync(),
             last_state: UtcMillis(0),
-            states: BTreeSet::new(),
+            states: Set::new(),
             holds_states: false,
             endpoint: EndpointEntry::default(),
             told_full: false,

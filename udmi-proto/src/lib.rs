@@ -69,8 +69,8 @@ pub use actor::ProxyIx;
 pub use data_url::{decode_data_url, percent_decode};
 pub use device_link::{
     Algorithm, Boot, Closed, ConnId, Down, Endpoint, EndpointError, ExitReason, FetchError, FetchEvent,
-    FetchId, HookId, Instant, Key, Limits, Load, Node, Now, Outbound, Request, Secret, SignError, SignId,
-    SignRequest, StoreId, Stored, Transport, UtcMillis, WakeReason,
+    FetchId, HookId, Instant, Key, Limits, Load, Map, Node, Now, Outbound, Request, Secret, Set, SignError,
+    SignId, SignRequest, StoreId, Stored, Transport, UtcMillis, WakeReason,
 };
 pub use gateway::GatewayLoad;
 pub use json::{Json, JsonError};

@@ -1,6 +1,5 @@
 //! The localnet block: where the device is in each family and network that the config names (§6.5).
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,6 +13,7 @@ use crate::model::config;
 use crate::model::entry::Entry;
 use crate::name::is_name;
 use crate::scope::Scope;
+use device_link::Map;
 
 /// The most families, and the most networks, of a config that are looked at.
 const NAMES: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) struct Localnet {
 /// Where the device is, by family or by network.
 #[derive(Debug, Default)]
 struct Places {
-    known: BTreeMap<String, Place>,
+    known: Map<String, Place>,
     /// What the config names. Of these, those of which nothing is known are left out.
     wanted: Option<Vec<String>>,
 }
@@ -43,7 +43,7 @@ enum Place {
 }
 
 impl Localnet {
-    pub(crate) fn new(addresses: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(addresses: Map<String, String>) -> Self {
         let mut localnet = Self::default();
         localnet.set_addresses(addresses);
         localnet
@@ -85,7 +85,7 @@ impl Localnet {
     }
 
     /// The device has these addresses and no others; tells whether that changes the state.
-    pub(crate) fn set_addresses(&mut self, addresses: BTreeMap<String, String>) -> bool {
+    pub(crate) fn set_addresses(&mut self, addresses: Map<String, String>) -> bool {
         let known = addresses.into_iter().map(|(family, address)| (family, Place::At(address))).collect();
         let changed = self.families.known != known;
         self.families.known = known;
@@ -125,7 +125,7 @@ impl Localnet {
 }
 
 /// Names that the schema allows.
-fn names(members: BTreeMap<String, config::LocalnetFamily>) -> Vec<String> {
+fn names(members: Map<String, config::LocalnetFamily>) -> Vec<String> {
     members.into_keys().filter(|name| is_name(name)).take(NAMES).collect()
 }
 

@@ -2,13 +2,12 @@
 
 mod gateway;
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use device_link::{Algorithm, Endpoint, Secret, Topic};
+use device_link::{Algorithm, Endpoint, Map, Secret, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::MEMBERS;
@@ -41,13 +40,13 @@ pub struct Settings {
     pub identity: Identity,
     /// The points the device knows.
     #[serde(default)]
-    pub points: BTreeMap<String, PointModel>,
+    pub points: Map<String, PointModel>,
     /// Addresses by family, reported in the localnet block for the families the config names.
     #[serde(default)]
-    pub families: BTreeMap<String, String>,
+    pub families: Map<String, String>,
     /// What the device supports, for its self-enumeration (§6.3).
     #[serde(default)]
-    pub features: BTreeMap<String, Stage>,
+    pub features: Map<String, Stage>,
     /// The families the application can scan (§6.4).
     #[serde(default)]
     pub scans: Vec<String>,
@@ -74,9 +73,9 @@ impl Settings {
             credentials: None,
             token: None,
             identity: Identity::default(),
-            points: BTreeMap::new(),
-            families: BTreeMap::new(),
-            features: BTreeMap::new(),
+            points: Map::new(),
+            families: Map::new(),
+            features: Map::new(),
             scans: Vec::new(),
             gateway: None,
             custom_blocks: Vec::new(),
@@ -134,9 +133,9 @@ impl Settings {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) identity: Identity,
-    pub(crate) points: BTreeMap<String, PointModel>,
-    pub(crate) families: BTreeMap<String, String>,
-    pub(crate) features: BTreeMap<String, Stage>,
+    pub(crate) points: Map<String, PointModel>,
+    pub(crate) families: Map<String, String>,
+    pub(crate) features: Map<String, Stage>,
     pub(crate) scans: Vec<String>,
     pub(crate) custom_blocks: Vec<String>,
 }
@@ -247,9 +246,9 @@ pub struct Identity {
     /// Serial number.
     pub serial_no: String,
     /// Versions by module name (`[a-z_]+`). The conformance suite wants it equal to the metadata's.
-    pub software: BTreeMap<String, String>,
+    pub software: Map<String, String>,
     /// Free parameters by name (`[a-z_]+`).
-    pub params: BTreeMap<String, String>,
+    pub params: Map<String, String>,
 }
 
 impl Default for Identity {
@@ -262,8 +261,8 @@ impl Default for Identity {
             sku: None,
             rev: None,
             serial_no: unknown(),
-            software: BTreeMap::new(),
-            params: BTreeMap::new(),
+            software: Map::new(),
+            params: Map::new(),
         }
     }
 }

@@ -3,11 +3,10 @@
 mod mode;
 mod persisted;
 
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{HookId, Instant, Token, UtcMillis};
+use device_link::{HookId, Instant, Set, Token, UtcMillis};
 use serde::Serialize;
 
 use crate::config::Block;
@@ -46,7 +45,7 @@ pub(crate) struct System {
     asks_metrics: bool,
     event_number: i64,
     /// Messages with log entries that have no receipt.
-    unacknowledged_logs: BTreeSet<Token>,
+    unacknowledged_logs: Set<Token>,
 }
 
 impl System {
@@ -62,7 +61,7 @@ impl System {
             metrics_hook: None,
             asks_metrics: options.metrics_hook,
             event_number: 0,
-            unacknowledged_logs: BTreeSet::new(),
+            unacknowledged_logs: Set::new(),
         }
     }
 
@@ -316,9 +315,9 @@ pub(crate) struct Report<'a> {
     operation: ReportOperation<'a>,
     serial_no: &'a str,
     hardware: ReportHardware<'a>,
-    software: &'a alloc::collections::BTreeMap<String, String>,
+    software: &'a device_link::Map<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    params: Option<&'a alloc::collections::BTreeMap<String, String>>,
+    params: Option<&'a device_link::Map<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a Entry>,
 }

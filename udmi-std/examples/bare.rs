@@ -1,13 +1,13 @@
 //! A UDMI device in a loop of one's own with nothing but `std::net`: `cargo run --example bare -- localhost:1883`
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use udmi_proto::{
-    Action, Boot, Closed, ConnId, Device, Endpoint, Event, Hook, Now, Outcome, PointModel, Reading, Settings,
-    SignError, Source, Transport, Udmi, UtcMillis, Value, exit_code,
+    Action, Boot, Closed, ConnId, Device, Endpoint, Event, Hook, Map, Now, Outcome, PointModel, Reading,
+    Settings, SignError, Source, Transport, Udmi, UtcMillis, Value, exit_code,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -81,7 +81,7 @@ impl Loop {
             Hook::WritePoint { .. } => Outcome::Done,
             Hook::ReadPoints { .. } => {
                 let uptime = Value::number(self.started.elapsed().as_secs_f64()).unwrap_or_default();
-                Outcome::Values { values: BTreeMap::from([("uptime".into(), Reading::Value(uptime))]) }
+                Outcome::Values { values: Map::from([("uptime".into(), Reading::Value(uptime))]) }
             }
             _ => Outcome::Unhandled,
         }

@@ -5,7 +5,6 @@ mod outbox;
 mod router;
 mod window;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use crate::dialect::{ConnectSpec, Filter, Gate, Lost, Publish, Queue, Receipt, Slot, SubscribeRefused};
 use crate::limits::Limits;
 use crate::load::Tally;
+use crate::map::{Map, Set};
 use crate::port::{Outbound, Token};
 use crate::secret::MASK;
 use crate::wire::{self, ConnectCode, Packet, PacketId, Qos, WireError};
@@ -62,10 +62,10 @@ pub(crate) struct Session<T> {
     acknowledged: bool,
     last_id: PacketId,
     router: Router<T>,
-    subscribing: BTreeMap<PacketId, Filter>,
-    unsubscribing: BTreeSet<PacketId>,
+    subscribing: Map<PacketId, Filter>,
+    unsubscribing: Set<PacketId>,
     /// Identifiers of inbound QoS 2 messages that were handed on and not yet released.
-    received: BTreeSet<PacketId>,
+    received: Set<PacketId>,
     outbox: Outbox,
     packet_bytes: usize,
     maximum_received: usize,
@@ -82,9 +82,9 @@ impl<T: Copy> Session<T> {
             acknowledged: false,
             last_id: PacketId::FIRST,
             router: Router::new(),
-            subscribing: BTreeMap::new(),
-            unsubscribing: BTreeSet::new(),
-            received: BTreeSet::new(),
+            subscribing: Map::new(),
+            unsubscribing: Set::new(),
+            received: Set::new(),
             outbox: Outbox::new(limits),
             packet_bytes: limits.packet_bytes,
             maximum_received: limits.inbound_exactly_once,
@@ -352,7 +352,7 @@ impl<T: Copy> Session<T> {
         self.outbox.discard(gate, lost);
     }
 
-    pub(crate) fn withdraw(&mut self, unwanted: &BTreeSet<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
+    pub(crate) fn withdraw(&mut self, unwanted: &Set<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.withdraw(unwanted, lost);
     }
 

@@ -1,11 +1,12 @@
 //! What waits to be sent, and what waits to be acknowledged.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::dialect::{Gate, Lost, Publish, Queue, Receipt, Slot, Topic};
 use crate::limits::Limits;
+use crate::map::{Map, Set};
 use crate::port::Token;
 use crate::wire::{PacketId, Qos};
 
@@ -41,13 +42,13 @@ impl Parcel {
 pub(crate) struct Outbox {
     waiting: VecDeque<Parcel>,
     /// What waits behind closed gates, oldest first.
-    gated: BTreeMap<Gate, VecDeque<Parcel>>,
+    gated: Map<Gate, VecDeque<Parcel>>,
     /// The same over all gates.
-    gated_order: BTreeMap<Token, Gate>,
-    open: BTreeSet<Gate>,
+    gated_order: Map<Token, Gate>,
+    open: Set<Gate>,
     /// Of what waits, gated or not.
     waiting_bytes: usize,
-    latest: BTreeMap<Slot, Parcel>,
+    latest: Map<Slot, Parcel>,
     inflight: Window,
     maximum_messages: usize,
     maximum_bytes: usize,
@@ -60,11 +61,11 @@ impl Outbox {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             waiting: VecDeque::new(),
-            gated: BTreeMap::new(),
-            gated_order: BTreeMap::new(),
-            open: BTreeSet::new(),
+            gated: Map::new(),
+            gated_order: Map::new(),
+            open: Set::new(),
             waiting_bytes: 0,
-            latest: BTreeMap::new(),
+            latest: Map::new(),
             inflight: Window::default(),
             maximum_messages: limits.outbox_messages,
             maximum_bytes: limits.outbox_bytes,
@@ -293,7 +294,7 @@ impl Outbox {
     }
 
     /// Drops what is unwanted of what waits.
-    pub(crate) fn withdraw(&mut self, unwanted: &BTreeSet<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
+    pub(crate) fn withdraw(&mut self, unwanted: &Set<Token>, lost: &mut dyn FnMut(Token, Receipt)) {
         if unwanted.is_empty() {
             return;
         }

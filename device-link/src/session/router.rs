@@ -1,10 +1,10 @@
 //! Subscriptions and the way from a topic to what it means.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::dialect::Filter;
+use crate::map::Map;
 use crate::wire::{self, Qos};
 
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +18,10 @@ struct Subscription<T> {
 /// `commands/#` does; only the others are tried in turn.
 #[derive(Debug)]
 pub(crate) struct Router<T> {
-    exact: BTreeMap<Filter, Subscription<T>>,
-    below: BTreeMap<Below, Subscription<T>>,
+    exact: Map<Filter, Subscription<T>>,
+    below: Map<Below, Subscription<T>>,
     wild: Vec<(Filter, Subscription<T>)>,
-    by_order: BTreeMap<u64, Filter>,
+    by_order: Map<u64, Filter>,
     next_order: u64,
 }
 
@@ -39,13 +39,7 @@ enum Kind<'a> {
 
 impl<T: Copy> Router<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            exact: BTreeMap::new(),
-            below: BTreeMap::new(),
-            wild: Vec::new(),
-            by_order: BTreeMap::new(),
-            next_order: 0,
-        }
+        Self { exact: Map::new(), below: Map::new(), wild: Vec::new(), by_order: Map::new(), next_order: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,8 +1,9 @@
 //! What was sent at QoS 1 and is not yet acknowledged, in the order of sending.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
 use super::outbox::Parcel;
+use crate::map::Map;
 use crate::wire::PacketId;
 
 /// A parcel sent at QoS 1 and not yet acknowledged.
@@ -20,7 +21,7 @@ pub(crate) struct Inflight {
 pub(crate) struct Window {
     sent: VecDeque<Inflight>,
     /// The `order` of each identifier.
-    orders: BTreeMap<PacketId, u64>,
+    orders: Map<PacketId, u64>,
     next: u64,
 }
 
@@ -51,14 +52,14 @@ impl Window {
         let at = self.sent.binary_search_by_key(&order, |sent| sent.order).ok()?;
         let removed = self.sent.remove(at)?;
         if self.sent.is_empty() {
-            (self.sent, self.orders) = (VecDeque::new(), BTreeMap::new());
+            (self.sent, self.orders) = (VecDeque::new(), Map::new());
         }
         Some(removed.parcel)
     }
 
     /// Takes everything out, in the order of sending.
     pub(crate) fn take(&mut self) -> VecDeque<Inflight> {
-        self.orders = BTreeMap::new();
+        self.orders = Map::new();
         core::mem::take(&mut self.sent)
     }
 

@@ -42,8 +42,8 @@ fn known(number: usize, points: usize) -> ProxySettings {
     let mut proxy = ProxySettings::default();
     proxy.identity.serial_no = id(number);
     proxy.points = (0..points).map(|point| (self::point(point), PointModel::default())).collect();
-    if let Some(mut last) = proxy.points.last_entry() {
-        last.get_mut().reference = Some("R/1".to_owned());
+    if let Some(last) = proxy.points.values_mut().next_back() {
+        last.reference = Some("R/1".to_owned());
     }
     proxy.families.insert("vendor".to_owned(), number.to_string());
     proxy

@@ -1,9 +1,7 @@
 //! A device as a gateway, and behind one, with other devices beside it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
-use udmi_proto::{Endpoint, GatewaySettings, ProxySettings, Settings, Source, Transport};
+use udmi_proto::{Endpoint, GatewaySettings, Map, ProxySettings, Settings, Source, Transport};
 
 use super::{Model, addresses, identity, points, values};
 use crate::world::{Fieldbus, Setup};
@@ -116,7 +114,7 @@ pub(super) fn configured(metadata: &Value) -> Option<Value> {
     Some(named.map_or_else(|| json!({}), |(name, member)| json!({ name: member })))
 }
 
-fn gateway(others: &BTreeMap<String, Value>) -> Settings {
+fn gateway(others: &Map<String, Value>) -> Settings {
     let endpoint = Endpoint { host: "broker".into(), port: 1883, transport: Transport::Tcp };
     let prefix = format!("/r/REG/d/{GATEWAY}");
     let mut settings = Settings::new(GATEWAY, endpoint, &prefix, &prefix);
@@ -145,7 +143,7 @@ fn gateway_metadata(ids: &[&str]) -> Value {
 
 /// A device that is written to, one whose points are not in its config, one that is read from a bus, and one that the
 /// config does not name.
-fn neighbours() -> BTreeMap<String, Value> {
+fn neighbours() -> Map<String, Value> {
     let device = |family: &str, addr: &str, pointset: Value| {
         json!({
             "timestamp": "2025-11-03T08:15:00Z", "version": "1.5.7",

@@ -1,9 +1,7 @@
 //! The plant: what answers the device's hooks, and when.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use udmi_proto::{BlobOutcome, Command, Found, Hook, HookId, Outcome, Reading, Value};
+use udmi_proto::{BlobOutcome, Command, Found, Hook, HookId, Map, Outcome, Reading, Value};
 
 /// How a hook is answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,13 +63,13 @@ pub struct Fieldbus {
     /// How writes are answered.
     pub writes: Answer,
     /// Values by point, as [`Plant::values`].
-    pub values: BTreeMap<String, Value>,
+    pub values: Map<String, Value>,
 }
 
 impl Default for Fieldbus {
     /// Answers everything at once, and has no points.
     fn default() -> Self {
-        Self { reads: Answer::Ok(0), writes: Answer::Ok(0), values: BTreeMap::new() }
+        Self { reads: Answer::Ok(0), writes: Answer::Ok(0), values: Map::new() }
     }
 }
 
@@ -81,7 +79,7 @@ pub struct Plant {
     /// How writes are answered, unless a point has an answer of its own.
     pub writes: Answer,
     /// How writes to these points are answered.
-    pub writes_to: BTreeMap<String, Answer>,
+    pub writes_to: Map<String, Answer>,
     /// How reads are answered.
     pub reads: Answer,
     /// How installing and activating blobs is answered.
@@ -91,15 +89,15 @@ pub struct Plant {
     /// How scans are answered. What there is to find is told in any case, of a scan that was called off too.
     pub scans: Answer,
     /// What there is to find, by family.
-    pub around: BTreeMap<String, Vec<Neighbour>>,
+    pub around: Map<String, Vec<Neighbour>>,
     /// How everything else is answered.
     pub others: Answer,
     /// Values by point: pushed at every start, and told when read.
-    pub values: BTreeMap<String, Value>,
+    pub values: Map<String, Value>,
     /// The devices behind the gateway, by id. Of others nothing is known, and all goes well.
-    pub proxied: BTreeMap<String, Fieldbus>,
+    pub proxied: Map<String, Fieldbus>,
     /// How often each device was asked what is answered in turn; the plant's own has no id.
-    flaps: BTreeMap<String, u64>,
+    flaps: Map<String, u64>,
     waiting: Vec<Asked>,
     asked: Vec<Hook>,
 }
@@ -109,16 +107,16 @@ impl Default for Plant {
     fn default() -> Self {
         Self {
             writes: Answer::Ok(0),
-            writes_to: BTreeMap::new(),
+            writes_to: Map::new(),
             reads: Answer::Ok(0),
             blobs: Answer::Ok(0),
             installed: Vec::new(),
             scans: Answer::Ok(8000),
-            around: BTreeMap::new(),
+            around: Map::new(),
             others: Answer::Ok(0),
-            values: BTreeMap::new(),
-            proxied: BTreeMap::new(),
-            flaps: BTreeMap::new(),
+            values: Map::new(),
+            proxied: Map::new(),
+            flaps: Map::new(),
             waiting: Vec::new(),
             asked: Vec::new(),
         }
@@ -149,7 +147,7 @@ impl Plant {
         self.done_with(&self.values, hook)
     }
 
-    fn done_with(&self, values: &BTreeMap<String, Value>, hook: &Hook) -> Outcome {
+    fn done_with(&self, values: &Map<String, Value>, hook: &Hook) -> Outcome {
         match hook {
             Hook::ReadPoints { wanted } => {
                 let reading = |point: &String| match values.get(point) {
@@ -172,7 +170,7 @@ impl Plant {
             | Hook::RestoreKey { .. }
             | Hook::Command { .. } => Outcome::Done,
             Hook::Proxied { device, hook, .. } => {
-                let none = BTreeMap::new();
+                let none = Map::new();
                 self.done_with(self.proxied.get(device).map_or(&none, |device| &device.values), hook)
             }
             Hook::CheckActivation { version, .. } => {
@@ -200,7 +198,7 @@ impl Plant {
     }
 
     pub(super) fn first_values(&self) -> Vec<Command> {
-        let set = |values: &BTreeMap<String, Value>| Command::SetPoints { values: values.clone() };
+        let set = |values: &Map<String, Value>| Command::SetPoints { values: values.clone() };
         let own = (!self.values.is_empty()).then(|| set(&self.values));
         let proxied = self.proxied.iter().filter(|(_, device)| !device.values.is_empty());
         let proxied = proxied.map(|(id, device)| Command::Proxied {

@@ -1,13 +1,12 @@
 //! The host's own addresses in place of those that a site model gives (§6.5).
 
-use std::collections::BTreeMap;
-
 use udmi_host::family::ip::{IpFamily, local_addresses};
 
 use crate::output::Failure;
+use udmi_proto::Map;
 
 /// Reports the host's addresses in the families `ether`, `ipv4` and `ipv6` that the site model has.
-pub(super) fn use_own(families: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+pub(super) fn use_own(families: &mut Map<String, String>) -> Result<(), Failure> {
     let own = local_addresses()
         .map_err(|error| Failure::new(format!("cannot read this host's addresses: {error}")))?;
     replace(families, &own);
@@ -15,7 +14,7 @@ pub(super) fn use_own(families: &mut BTreeMap<String, String>) -> Result<(), Fai
 }
 
 /// A family in which the host has no address is left out, rather than told wrong.
-fn replace(families: &mut BTreeMap<String, String>, own: &BTreeMap<String, String>) {
+fn replace(families: &mut Map<String, String>, own: &Map<String, String>) {
     for family in IpFamily::ALL.map(IpFamily::as_str) {
         if families.remove(family).is_some()
             && let Some(address) = own.get(family)
@@ -29,7 +28,7 @@ fn replace(families: &mut BTreeMap<String, String>, own: &BTreeMap<String, Strin
 mod tests {
     use super::*;
 
-    fn families<const N: usize>(of: [(&str, &str); N]) -> BTreeMap<String, String> {
+    fn families<const N: usize>(of: [(&str, &str); N]) -> Map<String, String> {
         of.map(|(family, address)| (family.to_owned(), address.to_owned())).into()
     }
 

@@ -1,10 +1,9 @@
 //! One device of a run, as the application holds it: the one that connects, or one it acts for.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use udmi_proto::{Category, Command, Found, Json, JsonError, Level, PointModel, PointNames, Reading};
+use udmi_proto::{Category, Command, Found, Json, JsonError, Level, Map, PointModel, PointNames, Reading};
 
 use super::IntoReading;
 use crate::drive::SendError;
@@ -79,7 +78,7 @@ impl DeviceHandle {
         &self,
         points: impl IntoIterator<Item = (N, V)>,
     ) -> Result<(), HandleError> {
-        let mut values = BTreeMap::new();
+        let mut values = Map::new();
         for (point, value) in points {
             match value.into_reading() {
                 Some(Reading::Value(value)) => drop(values.insert(point.into(), value)),

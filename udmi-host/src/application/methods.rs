@@ -55,7 +55,7 @@ macro_rules! builder_methods {
         pub fn computed<R: $crate::application::IntoReading>(
             mut self,
             point: &str,
-            compute: impl FnMut(&std::collections::BTreeMap<String, udmi_proto::Value>) -> R + Send + 'static,
+            compute: impl FnMut(&udmi_proto::Map<String, udmi_proto::Value>) -> R + Send + 'static,
         ) -> Self {
             self.setup.set_source(point, udmi_proto::Source::Computed);
             self.setup.closures.own.set_computed(point, compute);
@@ -118,7 +118,7 @@ macro_rules! proxied_methods {
         pub fn computed<R: $crate::application::IntoReading>(
             mut self,
             point: &str,
-            compute: impl FnMut(&std::collections::BTreeMap<String, udmi_proto::Value>) -> R + Send + 'static,
+            compute: impl FnMut(&udmi_proto::Map<String, udmi_proto::Value>) -> R + Send + 'static,
         ) -> Self {
             self.setup.set_source(point, udmi_proto::Source::Computed);
             self.setup.closures.set_computed(point, compute);

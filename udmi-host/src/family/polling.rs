@@ -1,9 +1,9 @@
 //! Which points the core is to ask for, since families can read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use udmi_proto::family::{Family, Url, is_absolute};
-use udmi_proto::{PointModel, ProxySettings, Settings, Source};
+use udmi_proto::{Map, PointModel, ProxySettings, Settings, Source};
 
 /// Makes points asked for that would otherwise be waited for: those that families can read, or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,12 +29,7 @@ impl Polling {
         self.apply_to(&mut proxy.points, &proxy.families, self.all);
     }
 
-    fn apply_to(
-        &self,
-        points: &mut BTreeMap<String, PointModel>,
-        families: &BTreeMap<String, String>,
-        all: bool,
-    ) {
+    fn apply_to(&self, points: &mut Map<String, PointModel>, families: &Map<String, String>, all: bool) {
         for model in points.values_mut().filter(|model| model.source == Source::Pushed) {
             let is_read = model.reference.as_ref().is_some_and(|reference| self.reads(reference, families));
             if all || is_read {
@@ -44,7 +39,7 @@ impl Polling {
     }
 
     /// Whether the reference is one of a family that can be read, at one of the device's addresses or in full.
-    fn reads(&self, reference: &str, addresses: &BTreeMap<String, String>) -> bool {
+    fn reads(&self, reference: &str, addresses: &Map<String, String>) -> bool {
         if is_absolute(reference) {
             return Url::parse(reference).is_ok_and(|url| self.families.contains(url.family.as_str()));
         }

@@ -1,10 +1,10 @@
 //! The devices behind a gateway, and what a scan of the site finds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use udmi_proto::model::discovery::{Ancillary, DiscoveryRef, DiscoverySystem};
 use udmi_proto::model::metadata::{LocalnetFamily, PointsetPoint, ValueType};
-use udmi_proto::{Found, GatewaySettings, ProxySettings};
+use udmi_proto::{Found, GatewaySettings, Map, ProxySettings};
 
 use super::settings::{families, features, identity, points};
 use super::{Device, SiteError, SiteModel};
@@ -77,14 +77,14 @@ impl Device {
         Some(Found {
             address: addr.clone()?,
             network: network.clone(),
-            references: if references { self.references() } else { BTreeMap::new() },
+            references: if references { self.references() } else { Map::new() },
             system: Some(DiscoverySystem { ancillary: Some(ancillary), ..DiscoverySystem::default() }),
             ..Found::default()
         })
     }
 
     /// What the device offers, by local reference.
-    pub fn references(&self) -> BTreeMap<String, DiscoveryRef> {
+    pub fn references(&self) -> Map<String, DiscoveryRef> {
         let points = self.metadata.pointset.iter().flat_map(|pointset| &pointset.points);
         let offered = |(name, point): (&String, &PointsetPoint)| {
             let reference = point.ref_.clone()?;

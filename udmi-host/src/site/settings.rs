@@ -1,12 +1,10 @@
 //! What a site model makes of the settings of a device: identity, points, addresses and connection.
 
-use std::collections::BTreeMap;
-
 use udmi_proto::model::common::Stage;
 use udmi_proto::model::discovery::DiscoveryFeature;
 use udmi_proto::model::metadata::{Metadata, PointsetPoint, ValueType};
 use udmi_proto::{
-    Algorithm, Credentials, Endpoint as Broker, Identity, PointModel, Secret, Settings, Source,
+    Algorithm, Credentials, Endpoint as Broker, Identity, Map, PointModel, Secret, Settings, Source,
     TokenSettings, Transport, ValueKind,
 };
 
@@ -163,21 +161,21 @@ pub(super) fn identity(device: &Device) -> Identity {
 }
 
 /// What the device claims to support; a feature without a stage is stable (§6.3).
-pub(super) fn features(metadata: &Metadata) -> BTreeMap<String, Stage> {
-    let Some(features) = &metadata.features else { return BTreeMap::new() };
+pub(super) fn features(metadata: &Metadata) -> Map<String, Stage> {
+    let Some(features) = &metadata.features else { return Map::new() };
     let stage = |feature: &DiscoveryFeature| feature.stage.unwrap_or(Stage::Stable);
     features.0.iter().map(|(name, feature)| (name.clone(), stage(feature))).collect()
 }
 
 /// Addresses by family.
-pub(super) fn families(metadata: &Metadata) -> BTreeMap<String, String> {
-    let Some(localnet) = &metadata.localnet else { return BTreeMap::new() };
+pub(super) fn families(metadata: &Metadata) -> Map<String, String> {
+    let Some(localnet) = &metadata.localnet else { return Map::new() };
     let address = |family: &udmi_proto::model::metadata::LocalnetFamily| family.addr.clone();
     localnet.families.iter().filter_map(|(name, family)| Some((name.clone(), address(family)?))).collect()
 }
 
-pub(super) fn points(metadata: &Metadata) -> BTreeMap<String, PointModel> {
-    let Some(pointset) = &metadata.pointset else { return BTreeMap::new() };
+pub(super) fn points(metadata: &Metadata) -> Map<String, PointModel> {
+    let Some(pointset) = &metadata.pointset else { return Map::new() };
     pointset.points.iter().map(|(name, point)| (name.clone(), point_model(point))).collect()
 }
 

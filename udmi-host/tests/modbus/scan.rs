@@ -1,13 +1,12 @@
 //! Which units a scan finds.
 
-use std::collections::BTreeMap;
-
 use udmi_host::family::modbus::{ModbusProvider, ModbusSettings};
 use udmi_host::family::{FamilyProvider, Found, ProviderError, ScanRequest, Stop};
 use udmi_proto::model::common::{Depth, Timestamp};
 use udmi_proto::model::discovery::DiscoveryRef;
 
 use crate::peer::{Peer, SHORT, register, settings};
+use udmi_proto::Map;
 
 fn request(addresses: &[&str], references: bool) -> ScanRequest {
     ScanRequest {
@@ -57,7 +56,7 @@ fn units_that_answer_are_found_even_if_they_refuse() {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].address.as_str(), units(&found[0])), (addresses[0].as_str(), vec![1, 3]));
         assert!(found[0].references.is_empty());
-        assert_eq!(found[0].families, BTreeMap::from([("ipv4".to_owned(), "127.0.0.1".to_owned())]));
+        assert_eq!(found[0].families, Map::from([("ipv4".to_owned(), "127.0.0.1".to_owned())]));
     }
     assert_eq!(one.accepted(), 1);
 }
@@ -67,12 +66,12 @@ fn what_is_known_of_a_host_is_told_and_its_faults_are() {
     let peer = gateway();
     let address = peer.address.to_string();
     let reference = |name: &str| DiscoveryRef { point: Some(name.into()), ..DiscoveryRef::default() };
-    let known = BTreeMap::from([
+    let known = Map::from([
         ("1/3/0".to_owned(), reference("there")),
         ("1/3/9".to_owned(), reference("not_there")),
         ("2/3/0".to_owned(), reference("silent")),
     ]);
-    let known = BTreeMap::from([(address.clone(), known)]);
+    let known = Map::from([(address.clone(), known)]);
     let provider = ModbusProvider::new(ModbusSettings { known, units: vec![], ..quick() });
     let found = scan(&provider, &request(&[], true)).unwrap();
     assert_eq!(units(&found[0]), [1]);

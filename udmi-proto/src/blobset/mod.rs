@@ -13,13 +13,12 @@ mod order;
 mod record;
 mod resume;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{FetchId, Instant, Key, Receipt, StoreId, Stored, Token};
+use device_link::{FetchId, Instant, Key, Map, Receipt, Set, StoreId, Stored, Token};
 
 use crate::config::Block;
 use crate::device::Announcement;
@@ -48,34 +47,34 @@ const SKIPPED_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Blobset {
     /// Names the device takes.
-    taken: BTreeSet<String>,
+    taken: Set<String>,
     limit: u64,
     /// The config has a blobset.
     present: bool,
     /// What the config wants beyond what is there.
-    orders: BTreeMap<String, Order>,
+    orders: Map<String, Order>,
     /// When the burst of configs is over that brought them.
     settled: Option<Instant>,
-    blobs: BTreeMap<String, Blob>,
+    blobs: Map<String, Blob>,
     table: Table,
     /// Versions as the settings and the application tell them.
-    own_versions: BTreeMap<String, String>,
+    own_versions: Map<String, String>,
     skipped: Vec<String>,
     restarts: bool,
 }
 
 impl Blobset {
-    pub(crate) fn new(options: &Options, software: &BTreeMap<String, String>) -> Self {
-        let taken: BTreeSet<_> = options.blobs.iter().cloned().collect();
+    pub(crate) fn new(options: &Options, software: &Map<String, String>) -> Self {
+        let taken: Set<_> = options.blobs.iter().cloned().collect();
         let own_versions = software.iter().filter(|(name, _)| taken.contains(*name));
         Self {
             own_versions: own_versions.map(|(name, version)| (name.clone(), version.clone())).collect(),
             taken,
             limit: options.blob_limit,
             present: false,
-            orders: BTreeMap::new(),
+            orders: Map::new(),
             settled: None,
-            blobs: BTreeMap::new(),
+            blobs: Map::new(),
             table: Table::default(),
             skipped: Vec::new(),
             restarts: false,
@@ -108,7 +107,7 @@ impl Blobset {
             Block::Good(blobset) => Some(blobset.blobs.unwrap_or_default()),
         };
         self.present = blobs.is_some();
-        let (taken, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (taken, others): (Map<_, _>, Map<_, _>) =
             blobs.unwrap_or_default().into_iter().partition(|(name, _)| self.taken.contains(name));
         self.skip(sc, others.into_keys());
         let wishes = taken.into_iter().map(|(name, blob)| (name, Wish::read(blob))).collect();
@@ -129,7 +128,7 @@ impl Blobset {
     }
 
     /// §5.5 step 6: what the config has no longer goes, with its record.
-    fn withdraw(&mut self, sc: &mut Scope<'_, '_>, wishes: &BTreeMap<String, Wish>) {
+    fn withdraw(&mut self, sc: &mut Scope<'_, '_>, wishes: &Map<String, Wish>) {
         let gone = self.blobs.keys().filter(|name| !wishes.contains_key(*name)).cloned();
         let gone: Vec<_> = gone.collect();
         let mut changed = false;
@@ -152,7 +151,7 @@ impl Blobset {
         }
     }
 
-    fn take_orders(&mut self, sc: &mut Scope<'_, '_>, wishes: BTreeMap<String, Wish>) {
+    fn take_orders(&mut self, sc: &mut Scope<'_, '_>, wishes: Map<String, Wish>) {
         let before = core::mem::take(&mut self.orders);
         for (name, wish) in wishes {
             let Wish::Ordered(order) = wish else { continue };

@@ -1,11 +1,10 @@
 //! What the blobset keeps across restarts: which generation of each blob came to which end, and the versions
 //! that were installed (§5.4).
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 
 use bytes::Bytes;
-use device_link::Stored;
+use device_link::{Map, Stored};
 use serde::{Deserialize, Serialize};
 
 use crate::model::common::Timestamp;
@@ -21,9 +20,9 @@ const VERSION: u32 = 1;
 pub(super) struct Table {
     version: u32,
     /// By blob, the last generation that came to an end.
-    pub(super) blobs: BTreeMap<String, Record>,
+    pub(super) blobs: Map<String, Record>,
     /// Versions of activated blobs. They outlive the records: a blob that leaves the config stays installed.
-    pub(super) software: BTreeMap<String, String>,
+    pub(super) software: Map<String, String>,
 }
 
 /// How one generation has ended, or is about to.
@@ -50,7 +49,7 @@ pub(super) enum Ended {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { version: VERSION, blobs: BTreeMap::new(), software: BTreeMap::new() }
+        Self { version: VERSION, blobs: Map::new(), software: Map::new() }
     }
 }
 
@@ -105,7 +104,7 @@ mod tests {
         ];
         Table {
             blobs: records.into_iter().map(|(name, record)| (name.to_string(), record)).collect(),
-            software: BTreeMap::from([("a".to_string(), "v7".to_string())]),
+            software: Map::from([("a".to_string(), "v7".to_string())]),
             ..Table::default()
         }
     }

@@ -151,11 +151,10 @@ impl DeviceCore {
                 format!("event {folder}: expected a folder of a-z, 0-9 and _ that is not taken"),
             );
         }
-        let members: alloc::collections::BTreeMap<String, &RawValue> =
-            match serde_json::from_str(content.as_str()) {
-                Ok(members) => members,
-                Err(error) => return self.refuse(cx, format!("event {folder}: {error}")),
-            };
+        let members: device_link::Map<String, &RawValue> = match serde_json::from_str(content.as_str()) {
+            Ok(members) => members,
+            Err(error) => return self.refuse(cx, format!("event {folder}: {error}")),
+        };
         self.with(cx, |_, sc| {
             let mut json = format!("{{\"timestamp\":\"{}\",\"version\":\"{VERSION}\"", sc.timestamp());
             for (name, value) in members.iter().filter(|(name, _)| *name != "timestamp" && *name != "version")

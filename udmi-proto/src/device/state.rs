@@ -1,10 +1,9 @@
 //! When a state goes out, and the document, written straight from the blocks without a copy (§3.2, §7.1).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::{Cx, Queue, UtcMillis};
+use device_link::{Cx, Map, Queue, UtcMillis};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -115,7 +114,7 @@ impl Serialize for Blobs<'_> {
     }
 }
 
-fn custom<M: SerializeMap>(blocks: &BTreeMap<String, Json>, map: &mut M) -> Result<(), M::Error> {
+fn custom<M: SerializeMap>(blocks: &Map<String, Json>, map: &mut M) -> Result<(), M::Error> {
     for (name, content) in blocks {
         map.serialize_entry(name, content.raw())?;
     }

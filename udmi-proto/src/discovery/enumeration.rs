@@ -1,6 +1,5 @@
 //! Self-enumeration: one event for each generation, with what the config asks for (§6.3).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use super::event;
@@ -13,6 +12,7 @@ use crate::model::metadata::{PointsetPoint, ValueType};
 use crate::pointset::Pointset;
 use crate::scope::Scope;
 use crate::settings::{PointModel, ValueKind};
+use device_link::Map;
 
 /// The family of ids in the cloud, in which a device tells of itself (§11 item 8).
 pub(crate) const OWN_FAMILY: &str = "iot";
@@ -42,7 +42,7 @@ impl Enumeration {
         sc: &mut Scope<'_, '_>,
         pointset: &Pointset,
         localnet: &Localnet,
-        features: &BTreeMap<String, Stage>,
+        features: &Map<String, Stage>,
     ) {
         let Some(wanted) = self.wanted.clone() else {
             if self.done.take().is_some() {
@@ -66,7 +66,7 @@ impl Enumeration {
         generation: &Generation,
         pointset: &Pointset,
         localnet: &Localnet,
-        features: &BTreeMap<String, Stage>,
+        features: &Map<String, Stage>,
     ) -> Discovery {
         let address = |(family, address): (&String, &String)| {
             (family.clone(), DiscoveryFamily { addr: Some(address.clone()), ref_: None })

@@ -1,11 +1,10 @@
 //! Events on `events/discovery`: what they hold, and how much.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::Token;
+use device_link::{Map, Token};
 
 use crate::model::category::{Category, Level};
 use crate::model::common::Version;
@@ -27,7 +26,7 @@ const EVENT_BYTES: usize = 240 * 1024;
 /// The event of a device that was found, but for its head.
 pub(super) fn of(sc: &Scope<'_, '_>, found: Found, wants_references: bool) -> Discovery {
     let known = found.references.len();
-    let references: BTreeMap<String, DiscoveryRef> = found
+    let references: Map<String, DiscoveryRef> = found
         .references
         .into_iter()
         .filter(|(reference, _)| (1..=REFERENCE_BYTES).contains(&reference.len()))
@@ -36,7 +35,7 @@ pub(super) fn of(sc: &Scope<'_, '_>, found: Found, wants_references: bool) -> Di
         .collect();
     let lost = known - references.len();
     let families = found.families.into_iter().filter(|(family, _)| is_name(family)).take(OTHER_FAMILIES);
-    let families: BTreeMap<_, _> = families
+    let families: Map<_, _> = families
         .map(|(family, address)| (family, DiscoveryFamily { addr: Some(address), ref_: None }))
         .collect();
     let told = found.status.or_else(|| left_out(lost).filter(|_| wants_references));
@@ -72,7 +71,7 @@ fn left_out(references: usize) -> Option<String> {
 pub(super) fn written(sc: &Scope<'_, '_>, mut event: Discovery) -> Option<Vec<u8>> {
     event.timestamp = Some(sc.timestamp());
     event.version = Some(Version::default());
-    let offered = event.refs.as_ref().map_or(0, BTreeMap::len);
+    let offered = event.refs.as_ref().map_or(0, Map::len);
     let has_status = event.status.is_some();
     loop {
         let json = serde_json::to_vec(&event).ok()?;

@@ -10,12 +10,11 @@ mod round;
 mod scan;
 mod schedule;
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::{HookId, Token, UtcMillis};
+use device_link::{HookId, Map, Token, UtcMillis};
 use serde::Serialize;
 
 use crate::config::Block;
@@ -40,7 +39,7 @@ const FAMILIES: usize = 64;
 pub(crate) struct Discovery {
     /// Families the application can scan.
     scans: Vec<String>,
-    features: BTreeMap<String, Stage>,
+    features: Map<String, Stage>,
     /// When the device's run began: no scan from before it is made up for.
     started: UtcMillis,
     block: Option<InForce>,
@@ -51,16 +50,16 @@ pub(crate) struct Discovery {
 struct InForce {
     enumeration: Enumeration,
     /// Scans by family; none if the config names no families at all.
-    families: Option<BTreeMap<String, Scan>>,
+    families: Option<Map<String, Scan>>,
 }
 
 impl Discovery {
-    pub(crate) fn new(scans: Vec<String>, features: BTreeMap<String, Stage>) -> Self {
+    pub(crate) fn new(scans: Vec<String>, features: Map<String, Stage>) -> Self {
         Self { scans, features, started: UtcMillis(0), block: None }
     }
 
     /// What can be scanned and is supported is replaced; what is under way goes on.
-    pub(crate) fn know(&mut self, scans: Vec<String>, features: BTreeMap<String, Stage>) {
+    pub(crate) fn know(&mut self, scans: Vec<String>, features: Map<String, Stage>) {
         self.scans = scans;
         self.features = features;
     }
@@ -103,7 +102,7 @@ impl Discovery {
     /// Ends all of it silently: the config has no such block any more, or the run is over.
     pub(crate) fn halt(&mut self, sc: &mut Scope<'_, '_>) {
         let Some(block) = self.block.take() else { return };
-        for mut scan in block.families.into_iter().flat_map(BTreeMap::into_values) {
+        for mut scan in block.families.into_iter().flat_map(Map::into_values) {
             scan.cancel(sc);
         }
         sc.cancel(DeviceTimer::Scan);
@@ -114,7 +113,7 @@ impl Discovery {
     fn set_families(
         &mut self,
         sc: &mut Scope<'_, '_>,
-        wanted: Option<BTreeMap<String, config::DiscoveryFamily>>,
+        wanted: Option<Map<String, config::DiscoveryFamily>>,
         findings: &mut Vec<String>,
     ) {
         let Some(block) = &mut self.block else { return };
@@ -123,7 +122,7 @@ impl Discovery {
             before.values_mut().for_each(|scan| scan.cancel(sc));
             return;
         };
-        let mut families = BTreeMap::new();
+        let mut families = Map::new();
         let legal = wanted.into_iter().filter(|(family, _)| is_name(family));
         for (family, config) in legal.take(FAMILIES) {
             let existing = before.remove(&family);

@@ -1,9 +1,8 @@
 //! What a config wants of the scan of one family.
 
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 
-use device_link::UtcMillis;
+use device_link::{Set, UtcMillis};
 
 use crate::config::echoable;
 use crate::model::common::{Depth, Timestamp};
@@ -22,9 +21,9 @@ pub(super) struct Order {
     /// Seconds a round lasts.
     pub(super) duration: u32,
     /// Only these; all if there are none. As many as a config can hold.
-    pub(super) addresses: BTreeSet<String>,
+    pub(super) addresses: Set<String>,
     /// Only these; all if there are none.
-    pub(super) networks: BTreeSet<String>,
+    pub(super) networks: Set<String>,
     pub(super) depth: Depth,
 }
 
@@ -37,7 +36,7 @@ impl Order {
             return Ok(None);
         }
         let duration = config.scan_duration_sec.filter(|duration| *duration > 0).unwrap_or(DURATION);
-        let addresses: BTreeSet<String> = config.addrs.into_iter().flatten().collect();
+        let addresses: Set<String> = config.addrs.into_iter().flatten().collect();
         // §6.4: a targeted scan goes into details unless the config says otherwise.
         let usual = if addresses.is_empty() { Depth::Entries } else { Depth::Details };
         Ok(Some(Self {

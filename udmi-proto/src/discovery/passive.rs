@@ -1,11 +1,10 @@
 //! What was overheard: told at once, and not again before a while (§6.4, §11 items 1 and 2).
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::Instant;
+use device_link::{Instant, Map};
 
 use super::event;
 use super::result::{RESULTS, check};
@@ -19,7 +18,7 @@ pub(super) struct Passive {
     /// Whether it is told what a device offers.
     references: bool,
     /// When each address was told of last.
-    heard: BTreeMap<String, Instant>,
+    heard: Map<String, Instant>,
 }
 
 impl Passive {

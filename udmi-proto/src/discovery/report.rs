@@ -1,6 +1,5 @@
 //! `state.discovery`, borrowed (§6.2).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use super::scan::{Phase, Scan};
 use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
 use crate::model::state::ScanPhase;
+use device_link::Map;
 
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
@@ -27,7 +27,7 @@ impl<'a> Report<'a> {
     }
 }
 
-struct Families<'a>(&'a BTreeMap<String, Scan>);
+struct Families<'a>(&'a Map<String, Scan>);
 
 impl Serialize for Families<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,11 +1,10 @@
 //! One round of a scan: a mark at its start, one event for each device found, a mark at its end (§6.4).
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{Full, HookId, Instant, Token};
+use device_link::{Full, HookId, Instant, Set, Token};
 
 use super::event;
 use super::order::{Generation, Order};
@@ -23,9 +22,9 @@ pub(super) struct Round {
     /// The question to the application, until it is answered.
     pub(super) hook: Option<HookId>,
     /// The addresses told of.
-    seen: BTreeSet<String>,
+    seen: Set<String>,
     /// Events without a receipt: what can still be taken back, if the round is cancelled.
-    events: BTreeSet<Token>,
+    events: Set<Token>,
 }
 
 impl Round {
@@ -47,7 +46,7 @@ impl Round {
             networks: order.networks.iter().cloned().collect(),
             duration_seconds: order.duration,
         };
-        let (seen, events) = (BTreeSet::new(), BTreeSet::new());
+        let (seen, events) = (Set::new(), Set::new());
         let mut round = Self { generation, next, ends, hook: None, seen, events };
         round.mark(sc, family, 0);
         let asked = sc.invoke(Hook::Scan { request });

@@ -2,14 +2,13 @@
 //! each step begun when the one before is acknowledged. A window of devices is on the way at a time; each that is done
 //! lets the next one in, so that thousands are attached as fast as the broker takes them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Cx, Publish, Queue, Receipt, Token, wire::Qos};
+use device_link::{Cx, Map, Publish, Queue, Receipt, Set, Token, wire::Qos};
 
 use super::{Gateway, Sent};
 use crate::actor::ProxyIx;
@@ -67,10 +66,10 @@ pub(super) struct Attachments {
     /// Whether devices may be attached on this connection.
     open: bool,
     /// Devices that wait for their turn.
-    queue: BTreeSet<ProxyIx>,
+    queue: Set<ProxyIx>,
     under_way: usize,
     /// Devices that cannot be attached, with the reason.
-    failed: BTreeMap<ProxyIx, String>,
+    failed: Map<ProxyIx, String>,
     /// How many of the config's devices are left out.
     left_out: usize,
     /// Whether the state may have to tell something else.

@@ -1,11 +1,10 @@
 //! Which devices there are: those the application knows, and those the config names (§6.7, §11 item 29).
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::{Cx, Instant};
+use device_link::{Cx, Instant, Set};
 
 use super::attach::Phase;
 use super::{Gateway, Proxy, refuse, start_of, unknown};
@@ -22,7 +21,7 @@ impl Gateway {
     /// Acts for these devices and no others.
     pub(super) fn follow(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, ids: Vec<String>) {
         let named = ids.len();
-        let mut ids: BTreeSet<_> =
+        let mut ids: Set<_> =
             ids.into_iter().filter(|id| is_device_id(id) && *id != self.device_id).collect();
         while ids.len() > self.maximum {
             ids.pop_last();

@@ -10,14 +10,14 @@ mod places;
 mod reach;
 mod records;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{
-    Cx, ExitReason, HookId, Instant, Key, Message, Receipt, Stored, SubscribeRefused, Token, wire::Qos,
+    Cx, ExitReason, HookId, Instant, Key, Map, Message, Receipt, Set, Stored, SubscribeRefused, Token,
+    wire::Qos,
 };
 
 use crate::actor::{Claim, ProxyIx};
@@ -91,8 +91,8 @@ pub(crate) struct Gateway {
     maximum: usize,
     /// The gateway's own; those of the others follow from them.
     topics: Topics,
-    proxies: BTreeMap<ProxyIx, Proxy>,
-    by_id: BTreeMap<String, ProxyIx>,
+    proxies: Map<ProxyIx, Proxy>,
+    by_id: Map<String, ProxyIx>,
     places: Places,
     known: usize,
     last: ProxyIx,
@@ -101,12 +101,12 @@ pub(crate) struct Gateway {
     /// A config has told whom to act for: what is sent for others meanwhile never goes out.
     told: bool,
     /// When devices that are gone sent their last state, for those that come back at once (§7.2). At most `maximum`.
-    last_states: BTreeMap<String, Instant>,
+    last_states: Map<String, Instant>,
     /// Answers and receipts that belong to a proxied device. Bounded by the link's own tables.
-    hooks: BTreeMap<HookId, ProxyIx>,
-    sent: BTreeMap<Token, Sent>,
+    hooks: Map<HookId, ProxyIx>,
+    sent: Map<Token, Sent>,
     /// Devices that something has happened to since they were last settled.
-    touched: BTreeSet<ProxyIx>,
+    touched: Set<ProxyIx>,
     /// Devices whose run has come to its end.
     ended: Vec<(ProxyIx, ExitReason)>,
 }
@@ -139,18 +139,18 @@ impl Gateway {
             mode,
             maximum,
             topics,
-            proxies: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            proxies: Map::new(),
+            by_id: Map::new(),
             places: Places::default(),
             known: 0,
             last: ProxyIx(0),
             attachments: Attachments::default(),
             records: Records::default(),
             told: false,
-            last_states: BTreeMap::new(),
-            hooks: BTreeMap::new(),
-            sent: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            last_states: Map::new(),
+            hooks: Map::new(),
+            sent: Map::new(),
+            touched: Set::new(),
             ended: Vec::new(),
         };
         for (id, proxy) in proxies {

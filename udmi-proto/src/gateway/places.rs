@@ -1,11 +1,11 @@
 //! Which device is at which address, for what a scan of the gateway finds.
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::actor::ProxyIx;
+use device_link::{Map, Set};
 
 /// A family and an address in it.
 type Place = (String, String);
@@ -13,8 +13,8 @@ type Place = (String, String);
 /// The addresses of all devices, both ways. No larger than what is known of the devices.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    devices: BTreeMap<Place, BTreeSet<ProxyIx>>,
-    places: BTreeMap<ProxyIx, Vec<Place>>,
+    devices: Map<Place, Set<ProxyIx>>,
+    places: Map<ProxyIx, Vec<Place>>,
 }
 
 impl Places {
@@ -54,7 +54,7 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn addresses(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn addresses(pairs: &[(&str, &str)]) -> Map<String, String> {
         pairs.iter().map(|(family, address)| ((*family).to_owned(), (*address).to_owned())).collect()
     }
 

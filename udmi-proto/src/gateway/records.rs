@@ -1,10 +1,9 @@
 //! What is kept of the proxied devices across restarts: how often each has started, and when last.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 
 use bytes::Bytes;
-use device_link::{Stored, UtcMillis};
+use device_link::{Map, Stored, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::system::{Start, start_after};
@@ -17,13 +16,13 @@ const VERSION: u32 = 1;
 /// The last start of each device, those included that are not there at present: they may come back.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    starts: BTreeMap<String, Start>,
+    starts: Map<String, Start>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Persisted {
     version: u32,
-    devices: BTreeMap<String, PersistedStart>,
+    devices: Map<String, PersistedStart>,
 }
 
 #[derive(Serialize, Deserialize)]

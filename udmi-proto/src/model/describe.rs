@@ -1,8 +1,9 @@
 //! What a type of the model says of itself: constant descriptions, which cost nothing when unused.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use serde::Deserialize;
 use serde::de::MapAccess;
@@ -319,7 +320,7 @@ impl<T: Field> Field for Vec<T> {
     const KIND: Kind = Kind::Array(&T::KIND);
 }
 
-impl<T: Field> Field for BTreeMap<String, T> {
+impl<T: Field> Field for Map<String, T> {
     const KIND: Kind = Kind::Map(&T::KIND);
 }
 

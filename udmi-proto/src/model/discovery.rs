@@ -1,10 +1,11 @@
 //! What discovery events are made of.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value};
+use device_link::Map;
+
+use serde_json::Value;
 
 use super::common::{DEVICE_ID, NAME, REFERENCE, Stage, TABLE_KEY, Timestamp, Version};
 use super::entry::Entry;
@@ -31,17 +32,17 @@ document! {
         /// 0 at the start of a scan, then counting up, and negative at its end.
         event_no: Option<i64>,
         /// Addresses of the same device in other families.
-        families: Option<BTreeMap<String, DiscoveryFamily>> [keys = NAME],
+        families: Option<Map<String, DiscoveryFamily>> [keys = NAME],
         /// Registries found, for tools.
-        registries: Option<BTreeMap<String, Cloud>> [keys = DEVICE_ID],
+        registries: Option<Map<String, Cloud>> [keys = DEVICE_ID],
         /// Devices of a registry or a gateway, for tools.
-        devices: Option<BTreeMap<String, Cloud>> [keys = DEVICE_ID],
+        devices: Option<Map<String, Cloud>> [keys = DEVICE_ID],
         /// The device's own points, by name.
-        points: Option<BTreeMap<String, PointsetPoint>> [keys = NAME],
+        points: Option<Map<String, PointsetPoint>> [keys = NAME],
         /// What the device found offers, by local reference.
-        refs: Option<BTreeMap<String, DiscoveryRef>> [keys = REFERENCE],
+        refs: Option<Map<String, DiscoveryRef>> [keys = REFERENCE],
         /// The device's own features, by name.
-        features: Option<BTreeMap<String, DiscoveryFeature>> [keys = FEATURE],
+        features: Option<Map<String, DiscoveryFeature>> [keys = FEATURE],
         /// The cloud's record, for tools.
         cloud_model: Option<Cloud>,
         /// What the thing found tells of itself as a whole.
@@ -70,7 +71,7 @@ document! {
 
 table! {
     /// Properties of any kind that the family knows and UDMI does not.
-    pub struct Ancillary(Map<String, Value>) in "ancillary_properties" [other_keys]
+    pub struct Ancillary(serde_json::Map<String, Value>) in "ancillary_properties" [other_keys]
 }
 
 document! {
@@ -115,7 +116,7 @@ document! {
         /// Whatever else is known.
         ancillary: Option<Ancillary>,
         /// Further parameters.
-        adjunct: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        adjunct: Option<Map<String, String>> [keys = TABLE_KEY],
         /// Where the point stands in a larger arrangement.
         structure: Option<DiscoveryStructure>,
     }
@@ -127,6 +128,6 @@ document! {
         /// The address of the point.
         point: Option<DiscoveryFamily>,
         /// Addresses in several families, by name.
-        families: Option<BTreeMap<String, DiscoveryFamily>> [keys = NAME],
+        families: Option<Map<String, DiscoveryFamily>> [keys = NAME],
     }
 }

@@ -1,8 +1,9 @@
 //! What a device reports as it happens: the event documents.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use super::common::{NAME, Timestamp, Version};
 use super::entry::Entry;
@@ -56,7 +57,7 @@ document! {
         /// Whether points are missing on purpose, as when only changes are reported.
         partial_update: Option<bool>,
         /// The values, by name of point.
-        points: BTreeMap<String, PointsetPoint> [required, keys = NAME],
+        points: Map<String, PointsetPoint> [required, keys = NAME],
     }
 }
 

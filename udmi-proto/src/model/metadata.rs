@@ -21,8 +21,9 @@ pub use self::system::{
 };
 pub use self::testing::{Testing, TestingTarget, TestingUpdate};
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use super::common::{NAME, Operation, Timestamp, Version};
 use super::discovery;
@@ -63,7 +64,7 @@ document! {
         /// Points of the device.
         pointset: Option<Pointset>,
         /// Arrangements the device is a part of, by name.
-        structure: Option<BTreeMap<String, discovery::Discovery>> [keys = NAME, other_keys],
+        structure: Option<Map<String, discovery::Discovery>> [keys = NAME, other_keys],
         /// Rules for the device.
         policy: Option<Policy>,
     }

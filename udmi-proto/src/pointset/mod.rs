@@ -28,13 +28,12 @@ mod sample;
 mod write;
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use device_link::{HookId, UtcMillis};
+use device_link::{HookId, Map, UtcMillis};
 use serde::Serialize;
 
 use self::etag::{ETAG_CHARACTERS, Etags};
@@ -65,7 +64,7 @@ pub(crate) const NAME_BYTES: usize = 256;
 pub(crate) struct Pointset {
     /// The points the device knows and those the config names, in one map: all that is to be reported is
     /// found in one walk, without lookups.
-    points: BTreeMap<String, Point>,
+    points: Map<String, Point>,
     /// The config in force, if it has a pointset block.
     block: Option<InForce>,
     pace: Pace,
@@ -86,7 +85,7 @@ struct InForce {
 
 impl Pointset {
     /// Points with names that are not legal are left out, since no message could carry them.
-    pub(crate) fn new(points: BTreeMap<String, PointModel>, options: &Options) -> Self {
+    pub(crate) fn new(points: Map<String, PointModel>, options: &Options) -> Self {
         let legal = points.into_iter().filter(|(name, _)| is_name(name));
         Self {
             points: legal.map(|(name, model)| (name, Point::known(model))).collect(),
@@ -155,7 +154,7 @@ impl Pointset {
     }
 
     /// The application has new values.
-    pub(crate) fn set_points(&mut self, sc: &mut Scope<'_, '_>, values: BTreeMap<String, Value>) {
+    pub(crate) fn set_points(&mut self, sc: &mut Scope<'_, '_>, values: Map<String, Value>) {
         for (name, value) in values {
             self.take_value(sc, &name, value);
         }
@@ -346,11 +345,7 @@ impl Pointset {
     }
 
     /// Takes over what the config says of each point. Both maps are sorted, so one walk does.
-    fn adopt(
-        &mut self,
-        sc: &mut Scope<'_, '_>,
-        wanted: BTreeMap<String, config::PointsetPoint>,
-    ) -> Option<Entry> {
+    fn adopt(&mut self, sc: &mut Scope<'_, '_>, wanted: Map<String, config::PointsetPoint>) -> Option<Entry> {
         let mut illegal: Option<String> = None;
         let mut illegal_count = 0_usize;
         let mut legal_count = 0_usize;
@@ -423,7 +418,7 @@ impl Pointset {
 /// The point the application speaks of; if the device does not know it, the application is told.
 fn known<'a>(
     sc: &mut Scope<'_, '_>,
-    points: &'a mut BTreeMap<String, Point>,
+    points: &'a mut Map<String, Point>,
     name: &str,
 ) -> Option<&'a mut Point> {
     let point = points.get_mut(name).filter(|point| point.model.is_some());

@@ -1,9 +1,10 @@
 //! What the device knows of its points, and learns while it runs.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use super::point::{Order, Point};
 use super::{Pointset, is_name, known, start_of};
@@ -18,7 +19,7 @@ impl Pointset {
     }
 
     /// The device has these points and no others.
-    pub(crate) fn define_points(&mut self, sc: &mut Scope<'_, '_>, models: BTreeMap<String, PointModel>) {
+    pub(crate) fn define_points(&mut self, sc: &mut Scope<'_, '_>, models: Map<String, PointModel>) {
         let lost =
             self.points.iter().filter(|(name, point)| point.model.is_some() && !models.contains_key(*name));
         for name in lost.map(|(name, _)| name.clone()).collect::<Vec<_>>() {

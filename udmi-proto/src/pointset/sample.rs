@@ -2,12 +2,11 @@
 //! values in between, and no two events closer than the limit (§4.5).
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::time::Duration;
 
 use bytes::Bytes;
-use device_link::{HookId, Instant};
+use device_link::{HookId, Instant, Map};
 
 use super::Pointset;
 use super::point::{Point, Reading};
@@ -301,7 +300,7 @@ impl Pointset {
         None
     }
 
-    fn take_readings(&mut self, sc: &mut Scope<'_, '_>, values: BTreeMap<String, Answered>) {
+    fn take_readings(&mut self, sc: &mut Scope<'_, '_>, values: Map<String, Answered>) {
         for (name, answer) in values {
             let Some(point) = self.points.get_mut(&name).filter(|point| point.model.is_some()) else {
                 continue;

@@ -1,11 +1,10 @@
 //! Write-back: what becomes of the set values of the config (§4.7).
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::time::Duration;
 
-use device_link::{HookId, Instant};
+use device_link::{HookId, Instant, Map, Set};
 
 use super::changes::{Changes, entry, says};
 use super::point::{Answer, Order, Point, Reading, Writing};
@@ -51,9 +50,9 @@ pub(super) struct Writes {
     pub(super) changes: Changes,
     /// How long `updating` is shown at least.
     minimum: Duration,
-    requests: BTreeMap<HookId, Request>,
+    requests: Map<HookId, Request>,
     /// Points whose write or release found no room among the pending hooks. Bounded by the points.
-    backlog: BTreeSet<String>,
+    backlog: Set<String>,
     /// When the write timer fires, not after the first write that needs it.
     due: Option<Instant>,
 }
@@ -64,8 +63,8 @@ impl Writes {
             gate: Gate::default(),
             changes: Changes::default(),
             minimum,
-            requests: BTreeMap::new(),
-            backlog: BTreeSet::new(),
+            requests: Map::new(),
+            backlog: Set::new(),
             due: None,
         }
     }
@@ -308,7 +307,7 @@ impl Writes {
     pub(super) fn on_answer(
         &mut self,
         sc: &mut Scope<'_, '_>,
-        points: &mut BTreeMap<String, Point>,
+        points: &mut Map<String, Point>,
         id: HookId,
         outcome: Outcome,
     ) -> Option<Outcome> {
@@ -382,7 +381,7 @@ impl Writes {
     }
 
     /// Shows held answers whose time has come, and tells of writes that take too long.
-    pub(super) fn on_timer(&mut self, sc: &mut Scope<'_, '_>, points: &mut BTreeMap<String, Point>) {
+    pub(super) fn on_timer(&mut self, sc: &mut Scope<'_, '_>, points: &mut Map<String, Point>) {
         let now = sc.now().at;
         self.due = None;
         for (name, point) in points {
@@ -422,7 +421,7 @@ impl Writes {
     }
 
     /// Tries again what found no room among the pending hooks.
-    pub(super) fn resume(&mut self, sc: &mut Scope<'_, '_>, points: &mut BTreeMap<String, Point>) {
+    pub(super) fn resume(&mut self, sc: &mut Scope<'_, '_>, points: &mut Map<String, Point>) {
         while let Some(name) = self.backlog.pop_first() {
             let Some(point) = points.get_mut(&name) else { continue };
             self.evaluate(sc, &name, point);

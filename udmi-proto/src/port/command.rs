@@ -1,10 +1,9 @@
 //! What an application may ask.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
-use device_link::{ExitReason, HookId};
+use device_link::{ExitReason, HookId, Map};
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Readings, outcome};
@@ -28,7 +27,7 @@ pub enum Command {
     SetPoints {
         /// Values by point.
         #[serde(deserialize_with = "outcome::readings")]
-        values: BTreeMap<String, Value>,
+        values: Map<String, Value>,
     },
     /// Several points were read at the same moment, and a complete sample goes out with them: at once if the config has
     /// no `sample_limit_sec`, else as soon as that allows, with what there is by then. One command is one event where

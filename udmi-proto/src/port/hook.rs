@@ -1,11 +1,10 @@
 //! What an application is asked.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::FetchId;
+use device_link::{FetchId, Map};
 use serde::{Deserialize, Serialize};
 
 use super::{Lifecycle, ScanRequest};
@@ -131,11 +130,11 @@ pub struct Wanted {
     /// Points of [`Source::Computed`](crate::Source::Computed), to be read after the polled ones.
     pub computed: Vec<String>,
     /// Present values of all points the config has in force, for the computed ones to use.
-    pub known: BTreeMap<String, Value>,
+    pub known: Map<String, Value>,
     /// Where the polled points are found, for those of which it is known: the reference of the config, else of the
     /// point's model.
     #[serde(default)]
-    pub references: BTreeMap<String, String>,
+    pub references: Map<String, String>,
 }
 
 /// How a proxied device is reached on its local network (§6.6).
@@ -151,5 +150,5 @@ pub struct Target {
     /// The number of the unit behind the address, for Modbus.
     pub unitid: Option<String>,
     /// Further parameters of the family, such as those of a serial line.
-    pub adjunct: BTreeMap<String, String>,
+    pub adjunct: Map<String, String>,
 }

@@ -1,9 +1,8 @@
 //! What an application answers.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 
-use device_link::Secret;
+use device_link::{Map, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::events::SystemMetrics;
@@ -27,7 +26,7 @@ pub enum Outcome {
     /// Readings by point.
     Values {
         /// A value or why there is none.
-        values: BTreeMap<String, Reading>,
+        values: Map<String, Reading>,
     },
     /// The host's metrics.
     Metrics(SystemMetrics),
@@ -89,9 +88,7 @@ pub(super) fn reading<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Valu
     Ok(Option::deserialize(deserializer)?.unwrap_or(Value::Number(f64::NAN)))
 }
 
-pub(super) fn readings<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, Value>, D::Error> {
-    let values = BTreeMap::<String, Option<Value>>::deserialize(deserializer)?;
+pub(super) fn readings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    let values = Map::<String, Option<Value>>::deserialize(deserializer)?;
     Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(Value::Number(f64::NAN)))).collect())
 }

@@ -1,9 +1,9 @@
 //! A scan of a family around the device, and what it finds (§6.4).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use device_link::Map;
 use serde::{Deserialize, Serialize};
 
 use crate::model::common::{Depth, Timestamp};
@@ -37,9 +37,9 @@ pub struct Found {
     /// The network the address is in.
     pub network: Option<String>,
     /// Its addresses in other families.
-    pub families: BTreeMap<String, String>,
+    pub families: Map<String, String>,
     /// What it offers, by local reference.
-    pub references: BTreeMap<String, DiscoveryRef>,
+    pub references: Map<String, DiscoveryRef>,
     /// What it tells of itself.
     pub system: Option<DiscoverySystem>,
     /// What is wrong with it, if anything.

@@ -1,10 +1,9 @@
 //! What a gateway is, beyond a device: the devices it may act for (§6.7).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::Limits;
+use device_link::{Limits, Map};
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, Known, PointModel, SettingsError};
@@ -31,7 +30,7 @@ const SUBSCRIPTIONS_MAX: usize = 32_767;
 #[serde(default)]
 pub struct GatewaySettings {
     /// What is known of the devices it may act for, by id.
-    pub proxies: BTreeMap<String, ProxySettings>,
+    pub proxies: Map<String, ProxySettings>,
     /// Who says which devices are attached.
     pub mode: ProxyMode,
     /// The most devices that are attached; what a config names beyond is left out and told. 2000 by default. Each takes
@@ -43,7 +42,7 @@ pub struct GatewaySettings {
 
 impl Default for GatewaySettings {
     fn default() -> Self {
-        Self { proxies: BTreeMap::new(), mode: ProxyMode::default(), maximum: 2000 }
+        Self { proxies: Map::new(), mode: ProxyMode::default(), maximum: 2000 }
     }
 }
 
@@ -65,11 +64,11 @@ pub struct ProxySettings {
     /// What it tells of itself.
     pub identity: Identity,
     /// The points it has.
-    pub points: BTreeMap<String, PointModel>,
+    pub points: Map<String, PointModel>,
     /// Its addresses by family; a config whose target is another address is not followed (§6.7).
-    pub families: BTreeMap<String, String>,
+    pub families: Map<String, String>,
     /// What it supports, for its self-enumeration (§6.3).
-    pub features: BTreeMap<String, Stage>,
+    pub features: Map<String, Stage>,
     /// Names of top-level config blocks the application takes care of.
     pub custom_blocks: Vec<String>,
 }
@@ -99,7 +98,7 @@ impl GatewaySettings {
 
     /// All but what is known of devices.
     pub(crate) fn clone_without_proxies(&self) -> Self {
-        Self { proxies: BTreeMap::new(), mode: self.mode, maximum: self.maximum }
+        Self { proxies: Map::new(), mode: self.mode, maximum: self.maximum }
     }
 
     pub(super) fn check(&self, own: &str) -> Result<(), SettingsError> {

@@ -1,10 +1,8 @@
 //! What the device tells of itself when asked (§6.2, §6.3, §11 items 7 to 9).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value as Json, json};
 use udmi_proto::model::common::Stage;
-use udmi_proto::{Command, PointModel, ValueKind};
+use udmi_proto::{Command, Map, PointModel, ValueKind};
 
 use crate::support::{Rig, settings_with, time, writable};
 
@@ -13,10 +11,8 @@ fn device() -> Rig {
         PointModel { units: Some("Percent".into()), reference: Some("AO/1".into()), ..writable(0.0, 100.0) };
     let mode = PointModel { kind: Some(ValueKind::Enumeration(vec!["on".into()])), ..PointModel::default() };
     let mut settings = settings_with(&[("fan_speed", speed), ("mode", mode)]);
-    settings.families =
-        BTreeMap::from([("ipv4".into(), "10.0.0.7".into()), ("vendor".into(), "4711".into())]);
-    settings.features =
-        BTreeMap::from([("pointset".into(), Stage::Stable), ("system.mode".into(), Stage::Beta)]);
+    settings.families = Map::from([("ipv4".into(), "10.0.0.7".into()), ("vendor".into(), "4711".into())]);
+    settings.features = Map::from([("pointset".into(), Stage::Stable), ("system.mode".into(), Stage::Beta)]);
     let mut rig = Rig::new(settings);
     rig.connect();
     rig

@@ -1,13 +1,11 @@
 //! What a scan tells of the devices it finds, and of which (§6.4, §11 items 33 and 34).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value as Json, json};
 use udmi_proto::model::category::{Category, Level};
 use udmi_proto::model::common::Timestamp;
 use udmi_proto::model::discovery::{DiscoveryRef, DiscoverySystem};
 use udmi_proto::model::entry::Entry;
-use udmi_proto::{Found, HookId, Notice, ScanRequest};
+use udmi_proto::{Found, HookId, Map, Notice, ScanRequest};
 
 use crate::support::{Rig, time};
 use crate::{at, events, family, found, numbers, order, scan, scanner};
@@ -47,8 +45,8 @@ fn all_that_is_known_of_a_device_is_told() {
     let result = Found {
         address: "101".into(),
         network: Some("7".into()),
-        families: BTreeMap::from([("ipv4".into(), "192.0.2.9".into()), ("Bad".into(), "x".into())]),
-        references: BTreeMap::from([("AV/12#present_value".into(), supply)]),
+        families: Map::from([("ipv4".into(), "192.0.2.9".into()), ("Bad".into(), "x".into())]),
+        references: Map::from([("AV/12#present_value".into(), supply)]),
         system: Some(DiscoverySystem { name: Some("VAV".into()), ..DiscoverySystem::default() }),
         status: Some("Could not find all points".into()),
     };
@@ -185,7 +183,7 @@ fn what_schemas_forbid_in_a_reference_is_told_another_way() {
         }),
         ..DiscoveryRef::default()
     };
-    let references = BTreeMap::from([("AV/1".into(), odd), (String::new(), DiscoveryRef::default())]);
+    let references = Map::from([("AV/1".into(), odd), (String::new(), DiscoveryRef::default())]);
     found(&mut rig, id, Found { references, ..at("1") });
     let event = events(&mut rig).remove(0).payload;
     let reference = &event["refs"]["AV/1"];
@@ -203,7 +201,7 @@ fn an_event_has_a_bound_in_references_and_in_bytes() {
     for (count, text) in [(5000, 1), (1500, 1000)] {
         let (mut rig, id, _) = scanning(json!({ "depth": "details" }));
         let reference = DiscoveryRef { description: Some("x".repeat(text)), ..DiscoveryRef::default() };
-        let references: BTreeMap<_, _> =
+        let references: Map<_, _> =
             (0..count).map(|number| (format!("AV/{number}"), reference.clone())).collect();
         found(&mut rig, id, Found { references, ..at("1") });
         let event = events(&mut rig).remove(0).payload;

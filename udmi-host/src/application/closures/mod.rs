@@ -4,12 +4,11 @@ mod outcome;
 mod points;
 mod proxied;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::PathBuf;
 
-use udmi_proto::{Hook, Lifecycle, Notice, Outcome};
+use udmi_proto::{Hook, Lifecycle, Map, Notice, Outcome};
 
 use super::reply::{Later, Reply, guarded, guarded_now};
 use super::turns::{About, Turns};
@@ -46,7 +45,7 @@ pub struct Closures {
     /// Where fetched files are.
     pub staging: PathBuf,
     /// Installs a blob, by its name.
-    pub blob: BTreeMap<String, OnBlob>,
+    pub blob: Map<String, OnBlob>,
     /// Puts an installed blob in use: its name, its version.
     pub activate: Option<OnActivate>,
     /// Tells whether an installed blob is in use: its name, its version.
@@ -88,7 +87,7 @@ impl Closures {
             // Without a closure for it, a write has succeeded.
             Hook::WritePoint { .. } | Hook::ReleasePoint { .. } => Reply::Now(Outcome::Done),
             Hook::ReadPoints { wanted } => {
-                let values = self.own.read(wanted, |_| Reply::Now(Ok(BTreeMap::new())));
+                let values = self.own.read(wanted, |_| Reply::Now(Ok(Map::new())));
                 values.map(|values| Outcome::Values { values: values.unwrap_or_default() })
             }
             Hook::Proxied { device, hook, .. } => self.proxied.answer(device, *hook, &mut self.turns),

@@ -1,11 +1,11 @@
 //! The closures about one device: its points, commands and config blocks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use udmi_proto::{Hook, Json, Notice, Outcome, Reading, Value, Wanted};
+use udmi_proto::{Hook, Json, Map, Notice, Outcome, Reading, Value, Wanted};
 
 use super::outcome::{commanded, written};
 use crate::application::reply::{Reply, guarded, guarded_now};
@@ -17,14 +17,14 @@ type Write = Box<dyn FnMut(String, Value) -> Written + Send>;
 type WritePoint = Box<dyn FnMut(Value) -> Written + Send>;
 type Release = Box<dyn FnMut(String) -> Written + Send>;
 type Poll = Box<dyn FnMut() -> Reply<Option<Reading>> + Send>;
-type PollAll = Box<dyn FnMut() -> Reply<BTreeMap<String, Reading>> + Send>;
+type PollAll = Box<dyn FnMut() -> Reply<Map<String, Reading>> + Send>;
 /// Shared with what still waits for the points it computes with.
-type Compute = Arc<Mutex<dyn FnMut(&BTreeMap<String, Value>) -> Option<Reading> + Send>>;
+type Compute = Arc<Mutex<dyn FnMut(&Map<String, Value>) -> Option<Reading> + Send>>;
 type OnCommand = Box<dyn FnMut(String, String) -> Reply<Result<(), CommandError>> + Send>;
 type OnBlock = Box<dyn FnMut(Option<Json>) -> Reply<()> + Send>;
 
 /// Points that were read, or why they could not be as a whole.
-pub(super) type Read = Result<BTreeMap<String, Reading>, String>;
+pub(super) type Read = Result<Map<String, Reading>, String>;
 
 /// The closures about one device.
 #[derive(Default)]
@@ -32,19 +32,19 @@ pub struct PointClosures {
     /// Puts a value in force: the point, the value.
     pub write: Option<Write>,
     /// The same for one point, by its name.
-    pub write_point: BTreeMap<String, WritePoint>,
+    pub write_point: Map<String, WritePoint>,
     /// Gives a point back to local control.
     pub release: Option<Release>,
     /// Reads a point.
-    pub poll: BTreeMap<String, Poll>,
+    pub poll: Map<String, Poll>,
     /// Reads many points.
     pub poll_all: Option<PollAll>,
     /// Computes a point from the others.
-    pub computed: BTreeMap<String, Compute>,
+    pub computed: Map<String, Compute>,
     /// Takes care of a command: its name, its content.
     pub command: Option<OnCommand>,
     /// Takes a block of the config, by its name.
-    pub blocks: BTreeMap<String, OnBlock>,
+    pub blocks: Map<String, OnBlock>,
 }
 
 impl PointClosures {
@@ -52,9 +52,9 @@ impl PointClosures {
     pub fn set_computed<R: IntoReading>(
         &mut self,
         point: &str,
-        mut compute: impl FnMut(&BTreeMap<String, Value>) -> R + Send + 'static,
+        mut compute: impl FnMut(&Map<String, Value>) -> R + Send + 'static,
     ) {
-        let compute = move |known: &BTreeMap<String, Value>| compute(known).into_reading();
+        let compute = move |known: &Map<String, Value>| compute(known).into_reading();
         self.computed.insert(point.into(), Arc::new(Mutex::new(compute)));
     }
 
@@ -152,17 +152,14 @@ enum Part {
 }
 
 /// A closure may read more than it was asked for.
-pub(super) fn only(
-    wanted: &BTreeSet<String>,
-    mut values: BTreeMap<String, Reading>,
-) -> BTreeMap<String, Reading> {
+pub(super) fn only(wanted: &BTreeSet<String>, mut values: Map<String, Reading>) -> Map<String, Reading> {
     values.retain(|name, _| wanted.contains(name));
     values
 }
 
 /// What is said of a point by itself goes before what is said of many.
 fn merge(parts: Vec<Part>) -> Read {
-    let mut values = BTreeMap::new();
+    let mut values = Map::new();
     for part in parts {
         match part {
             Part::One(name, Some(reading)) => drop(values.insert(name, reading)),
@@ -175,9 +172,9 @@ fn merge(parts: Vec<Part>) -> Read {
 
 fn compute_all(
     computed: Vec<(Compute, String)>,
-    mut known: BTreeMap<String, Value>,
-    mut values: BTreeMap<String, Reading>,
-) -> BTreeMap<String, Reading> {
+    mut known: Map<String, Value>,
+    mut values: Map<String, Reading>,
+) -> Map<String, Reading> {
     if computed.is_empty() {
         return values;
     }
@@ -208,7 +205,7 @@ pub(super) fn heard(hear: impl FnOnce() -> Reply<()>) -> Reply<()> {
 }
 
 /// What a closure has read, without points of which it says nothing.
-pub fn known<N, R>(values: impl IntoIterator<Item = (N, R)>) -> BTreeMap<String, Reading>
+pub fn known<N, R>(values: impl IntoIterator<Item = (N, R)>) -> Map<String, Reading>
 where
     N: Into<String>,
     R: IntoReading,
@@ -227,7 +224,7 @@ mod tests {
     use super::*;
 
     fn nothing(_: Vec<String>) -> Reply<Read> {
-        Reply::Now(Ok(BTreeMap::new()))
+        Reply::Now(Ok(Map::new()))
     }
 
     fn reads(value: i64) -> Poll {
@@ -274,7 +271,7 @@ mod tests {
         assert_eq!(write("a"), Outcome::Done);
         assert_eq!(write("b"), Outcome::Invalid { message: "all".into() });
         let values = closures.read(wanted(&["a"], &[]), nothing).wait().unwrap();
-        assert_eq!(values, BTreeMap::from([("a".into(), integer(7))]));
+        assert_eq!(values, Map::from([("a".into(), integer(7))]));
         assert_eq!(closures.read(wanted(&["a", "b"], &[]), nothing).wait().unwrap()["b"], integer(2));
     }
 

@@ -1,10 +1,10 @@
 //! The closures about proxied devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow::{Break, Continue};
 
-use udmi_proto::{Hook, Json, Notice, Outcome, Reading, Value, Wanted};
+use udmi_proto::{Hook, Json, Map, Notice, Outcome, Reading, Value, Wanted};
 
 use super::outcome::{commanded, written};
 use super::points::{PointClosures, Read, heard, only};
@@ -15,7 +15,7 @@ use crate::application::{CommandError, WriteError};
 type Written = Reply<Result<(), WriteError>>;
 type Write = Box<dyn FnMut(String, String, Value) -> Written + Send>;
 type Release = Box<dyn FnMut(String, String) -> Written + Send>;
-type ReadAll = Box<dyn FnMut(String, Vec<String>) -> Reply<Result<BTreeMap<String, Reading>, String>> + Send>;
+type ReadAll = Box<dyn FnMut(String, Vec<String>) -> Reply<Result<Map<String, Reading>, String>> + Send>;
 type OnCommand = Box<dyn FnMut(String, String, String) -> Reply<Result<(), CommandError>> + Send>;
 type OnBlock = Box<dyn FnMut(String, Option<Json>) -> Reply<()> + Send>;
 
@@ -23,7 +23,7 @@ type OnBlock = Box<dyn FnMut(String, Option<Json>) -> Reply<()> + Send>;
 #[derive(Default)]
 pub struct ProxiedClosures {
     /// The closures of single devices, by their ids.
-    pub devices: BTreeMap<String, Box<PointClosures>>,
+    pub devices: Map<String, Box<PointClosures>>,
     /// Puts a value in force: the point, the value.
     pub write: Option<Write>,
     /// Gives a point back to local control.
@@ -33,7 +33,7 @@ pub struct ProxiedClosures {
     /// Takes care of a command: its name, its content.
     pub command: Option<OnCommand>,
     /// Takes a block of the config, by its name.
-    pub blocks: BTreeMap<String, OnBlock>,
+    pub blocks: Map<String, OnBlock>,
 }
 
 impl ProxiedClosures {
@@ -97,7 +97,7 @@ fn read(
         return Reply::Now(Outcome::Unhandled);
     }
     let more = |points: Vec<String>| -> Reply<Read> {
-        let Some(read) = all else { return Reply::Now(Ok(BTreeMap::new())) };
+        let Some(read) = all else { return Reply::Now(Ok(Map::new())) };
         let asked: BTreeSet<_> = points.iter().cloned().collect();
         let values = guarded(|| read(device, points)).map(Result::flatten);
         values.map(move |values| values.map(|values| only(&asked, values)))

@@ -1,6 +1,6 @@
 //! What a device and its objects tell of themselves, as a scan reports it (§6.4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 use udmi_proto::model::discovery::{Ancillary, DiscoveryRef, DiscoverySystem};
@@ -95,7 +95,7 @@ fn describe_system(
 fn describe_objects(
     client: &Client,
     device: &mut Device,
-    references: &mut BTreeMap<String, DiscoveryRef>,
+    references: &mut udmi_proto::Map<String, DiscoveryRef>,
     until: &Until,
 ) -> Result<(), ProviderError> {
     let objects = object_list(client, device, until)?;

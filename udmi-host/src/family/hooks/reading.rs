@@ -1,8 +1,6 @@
 //! One hook that wants points read: which of them families can read, and what came of it.
 
-use std::collections::BTreeMap;
-
-use udmi_proto::{Hook, Outcome, Reading, Target, Value, Wanted};
+use udmi_proto::{Hook, Map, Outcome, Reading, Target, Value, Wanted};
 
 use crate::family::{Call, PointError, ProviderError};
 
@@ -16,7 +14,7 @@ pub(super) struct Reads {
     parts: Vec<Part>,
     /// How many of them have not answered.
     open: usize,
-    values: BTreeMap<String, Reading>,
+    values: Map<String, Reading>,
     /// Why the first device could not be read that could not.
     failure: Option<String>,
     /// Points no family can read, and those computed from others.
@@ -61,7 +59,7 @@ impl Reads {
             let (computed, known) = (wanted.computed.clone(), wanted.known.clone());
             Box::new(Wanted { polled: rest.clone(), computed, known, references })
         });
-        Self { open: parts.len(), parts, values: BTreeMap::new(), failure: None, rest, hook: None }
+        Self { open: parts.len(), parts, values: Map::new(), failure: None, rest, hook: None }
     }
 
     /// Whether there is nothing that a family can read.

@@ -18,9 +18,7 @@ mod scan;
 #[cfg(target_os = "linux")]
 mod tables;
 
-use std::collections::BTreeMap;
-
-use udmi_proto::Value;
+use udmi_proto::{Map, Value};
 
 use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target, WriteError};
 
@@ -29,7 +27,7 @@ use super::{FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop,
 ///
 /// # Errors
 /// The tables of the network cannot be read, here or on this system at all.
-pub fn local_addresses() -> Result<BTreeMap<String, String>, ProviderError> {
+pub fn local_addresses() -> Result<Map<String, String>, ProviderError> {
     #[cfg(target_os = "linux")]
     return netlink::tables().map(|tables| tables.local_addresses());
     #[cfg(not(target_os = "linux"))]

@@ -1,12 +1,12 @@
 //! What the tables of the host's network mean: its own addresses, and who else is there.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::IpFamily;
 use super::message::{Address, DefaultRoute, Link, Neighbour};
 use super::network::Network;
 use crate::family::{Found, ScanRequest};
+use udmi_proto::Map;
 
 /// The tables, as the kernel told them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub(super) struct Tables {
 impl Tables {
     /// The addresses of the interface of the default route with the lowest metric, one in each family (§6.5). A
     /// route of IPv4 comes first; without any there is nothing to tell.
-    pub(super) fn local_addresses(&self) -> BTreeMap<String, String> {
+    pub(super) fn local_addresses(&self) -> Map<String, String> {
         let Some(route) = self.routes.iter().min_by_key(|route| (!route.is_ipv4, route.metric)) else {
-            return BTreeMap::new();
+            return Map::new();
         };
         let own = |is_ipv4: bool| {
             let of_interface = self.addresses.iter().filter(|own| own.index == route.index);
@@ -43,7 +43,7 @@ impl Tables {
 
     /// The host itself and its neighbours, each address once, as a request wants them.
     pub(super) fn found(&self, family: IpFamily, request: &ScanRequest) -> Vec<Found> {
-        let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        let mut found: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
         for (address, ether) in self.hosts() {
             let text = address.to_string();
             let internet = if address.is_ipv4() { IpFamily::Ipv4 } else { IpFamily::Ipv6 };
@@ -182,11 +182,11 @@ pub(super) mod tests {
     fn own_addresses_are_those_of_the_default_route_with_the_lowest_metric() {
         let expected = [("ether", "02:fc:00:00:00:01"), ("ipv4", "192.0.2.2"), ("ipv6", "fd00::2")];
         let expected = expected.map(|(family, address)| (family.to_owned(), address.to_owned()));
-        assert_eq!(tables().local_addresses(), BTreeMap::from(expected));
+        assert_eq!(tables().local_addresses(), Map::from(expected));
         let mut ipv6_only = tables();
         ipv6_only.routes.retain(|route| !route.is_ipv4);
         assert_eq!(ipv6_only.local_addresses().keys().collect::<Vec<_>>(), ["ether", "ipv4"]);
-        assert_eq!(Tables { routes: vec![], ..tables() }.local_addresses(), BTreeMap::new());
+        assert_eq!(Tables { routes: vec![], ..tables() }.local_addresses(), Map::new());
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Line<'_> {
     }
 
     /// The address of the host in its family, while there is a connection.
-    pub(super) fn families(&self) -> BTreeMap<String, String> {
+    pub(super) fn families(&self) -> udmi_proto::Map<String, String> {
         let address = self.connection.as_ref().and_then(Connection::address);
         let named = address.map(|address| {
             let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };

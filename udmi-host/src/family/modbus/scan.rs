@@ -1,6 +1,6 @@
 //! Which units answer behind which hosts (§6.4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -20,6 +20,7 @@ use super::hosts::{Line, LineError};
 use super::point::Point;
 use super::provider::ModbusProvider;
 use crate::family::{Found, PointError, ProviderError, ScanRequest, Stop};
+use udmi_proto::Map;
 
 /// What every unit is asked. Whether it has such a register or not, it answers.
 const QUESTION: Request = Request::Read { table: Table::HoldingRegisters, address: 0, quantity: 1 };
@@ -98,7 +99,7 @@ fn look_at(
     let place = provider.place(&Address::parse(address).ok()?).ok()?;
     let host = provider.hosts.at(&place, provider.settings.limits.hosts).ok()?;
     let mut line = host.take(stop).ok()?;
-    let none = BTreeMap::new();
+    let none = Map::new();
     let known = provider.settings.known.get(address).unwrap_or(&none);
     let first: Vec<u8> = known.keys().filter_map(|reference| unit(reference)).collect();
     let mut asked = BTreeSet::new();
@@ -117,7 +118,7 @@ fn look_at(
     let references =
         if request.references { references(provider, &mut line, known, &units, stop)? } else { none };
     let told = units.iter().map(|unit| Json::from(*unit)).collect();
-    let families = if is_line(provider, address) { BTreeMap::new() } else { line.families() };
+    let families = if is_line(provider, address) { Map::new() } else { line.families() };
     let mut ancillary = Ancillary::default();
     ancillary.0.insert("units".into(), Json::Array(told));
     let system = DiscoverySystem { ancillary: Some(ancillary), ..DiscoverySystem::default() };
@@ -158,10 +159,10 @@ fn answers(provider: &ModbusProvider, line: &mut Line<'_>, unit: u8, stop: &Stop
 fn references(
     provider: &ModbusProvider,
     line: &mut Line<'_>,
-    known: &BTreeMap<String, DiscoveryRef>,
+    known: &Map<String, DiscoveryRef>,
     units: &BTreeSet<u8>,
     stop: &Stop,
-) -> Option<BTreeMap<String, DiscoveryRef>> {
+) -> Option<Map<String, DiscoveryRef>> {
     let known: Vec<_> = known
         .iter()
         .filter(|(reference, _)| unit(reference).is_none_or(|unit| units.contains(&unit)))

@@ -1,11 +1,10 @@
 //! What the Modbus provider is told.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use udmi_proto::ProxySettings;
 use udmi_proto::family::modbus::Reference;
 use udmi_proto::model::discovery::DiscoveryRef;
+use udmi_proto::{Map, ProxySettings};
 
 /// How Modbus devices are reached and looked for. The defaults serve without configuration, but for scans, which
 /// need hosts to look at.
@@ -13,11 +12,11 @@ use udmi_proto::model::discovery::DiscoveryRef;
 pub struct ModbusSettings {
     /// What answers for the lines that addresses name: `modbus_rtu_1` → `10.0.0.7:502`. A name that is not here is
     /// looked up as a host.
-    pub lines: BTreeMap<String, String>,
+    pub lines: Map<String, String>,
     /// Addresses that a scan looks at when it is asked for none, beside those of `known`.
     pub hosts: Vec<String>,
     /// The references that are known of addresses: what a scan can tell of a host, beside which units answer.
-    pub known: BTreeMap<String, BTreeMap<String, DiscoveryRef>>,
+    pub known: Map<String, Map<String, DiscoveryRef>>,
     /// Units that a scan asks, in this order, after those that `known` names.
     pub units: Vec<u8>,
     /// How long a name may be looked up and a connection made.
@@ -36,9 +35,9 @@ pub struct ModbusSettings {
 impl Default for ModbusSettings {
     fn default() -> Self {
         Self {
-            lines: BTreeMap::new(),
+            lines: Map::new(),
             hosts: Vec::new(),
-            known: BTreeMap::new(),
+            known: Map::new(),
             units: (1..=247).collect(),
             connect_timeout: Duration::from_secs(3),
             answer_timeout: Duration::from_secs(2),

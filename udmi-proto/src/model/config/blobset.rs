@@ -1,7 +1,8 @@
 //! The blobset block of a config.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{Phase, RESERVED_OR_NAME, ReservedBlob, Timestamp};
 
@@ -11,7 +12,7 @@ document! {
         /// Without meaning on the wire; upstream has it to generate code from.
         blobsets: Option<ReservedBlob>,
         /// The blobs, by name.
-        blobs: Option<BTreeMap<String, BlobsetBlob>> [keys = RESERVED_OR_NAME],
+        blobs: Option<Map<String, BlobsetBlob>> [keys = RESERVED_OR_NAME],
     }
 }
 

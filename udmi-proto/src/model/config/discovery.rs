@@ -1,8 +1,9 @@
 //! The discovery block of a config.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use crate::model::common::{Depth, NAME, Timestamp};
 
@@ -14,7 +15,7 @@ document! {
         /// What to enumerate, and how deep.
         enumerations: Option<DiscoveryEnumerations>,
         /// The families to scan, by name.
-        families: Option<BTreeMap<String, DiscoveryFamily>> [keys = NAME],
+        families: Option<Map<String, DiscoveryFamily>> [keys = NAME],
     }
 }
 

@@ -1,8 +1,9 @@
 //! The localnet and gateway blocks of a config.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use crate::model::common::{DEVICE_ID, NAME};
 use crate::model::metadata::LocalnetFamily as Target;
@@ -11,9 +12,9 @@ document! {
     /// Which local networks the device is to report on.
     pub struct Localnet in "config_localnet" {
         /// The families, by name.
-        families: Option<BTreeMap<String, LocalnetFamily>> [keys = NAME],
+        families: Option<Map<String, LocalnetFamily>> [keys = NAME],
         /// The networks, by name.
-        networks: Option<BTreeMap<String, LocalnetFamily>> [keys = NAME],
+        networks: Option<Map<String, LocalnetFamily>> [keys = NAME],
     }
 }
 

@@ -1,7 +1,8 @@
 //! The pointset block of a config, and the alarmset block that mirrors it.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{NAME, Timestamp, Version};
 use crate::model::value::SetValue;
@@ -23,7 +24,7 @@ document! {
         /// Most seconds between two complete updates.
         sample_rate_sec: Option<i64> [minimum = 1, maximum = 86_400, default = 300],
         /// The points, by name; without it the device chooses.
-        points: Option<BTreeMap<String, PointsetPoint>> [keys = NAME],
+        points: Option<Map<String, PointsetPoint>> [keys = NAME],
     }
 }
 
@@ -59,7 +60,7 @@ document! {
         /// Most seconds between two complete updates.
         sample_rate_sec: Option<i64> [minimum = 1, maximum = 86_400, default = 300],
         /// The alarms, by name.
-        alarms: Option<BTreeMap<String, AlarmsetAlarm>> [keys = NAME],
+        alarms: Option<Map<String, AlarmsetAlarm>> [keys = NAME],
     }
 }
 

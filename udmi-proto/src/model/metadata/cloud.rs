@@ -1,8 +1,9 @@
 //! The cloud block of the metadata.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use super::localnet::Gateway;
 use crate::model::common::{Concealed, Operation, Timestamp, Version};
@@ -97,11 +98,11 @@ document! {
         /// What is asked, if the record is a request.
         operation: Option<Operation>,
         /// Labels in the cloud.
-        metadata: Option<BTreeMap<String, String>> [keys = "^[-_a-zA-Z0-9]+$", other_keys],
+        metadata: Option<Map<String, String>> [keys = "^[-_a-zA-Z0-9]+$", other_keys],
         /// A site model description as text.
         metadata_str: Option<String>,
         /// The devices of a registry, by id.
-        device_ids: Option<BTreeMap<String, CloudDevice>> [keys = "^[-._a-zA-Z0-9]+$", other_keys],
+        device_ids: Option<Map<String, CloudDevice>> [keys = "^[-._a-zA-Z0-9]+$", other_keys],
     }
 }
 

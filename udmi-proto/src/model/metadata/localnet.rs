@@ -1,8 +1,9 @@
 //! The localnet, gateway and discovery blocks of the metadata.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use crate::model::common::{DEVICE_ID, NAME, TABLE_KEY, Timestamp};
 
@@ -12,9 +13,9 @@ document! {
         /// The device in front of this one.
         parent: Option<LocalnetParent>,
         /// Addresses, by family.
-        families: BTreeMap<String, LocalnetFamily> [required, keys = "^[a-z0-9-]+$"],
+        families: Map<String, LocalnetFamily> [required, keys = "^[a-z0-9-]+$"],
         /// Networks, by name.
-        networks: Option<BTreeMap<String, LocalnetFamily>> [keys = NAME],
+        networks: Option<Map<String, LocalnetFamily>> [keys = NAME],
     }
 }
 
@@ -38,7 +39,7 @@ document! {
         /// The network the address is in.
         network: Option<String>,
         /// Further parameters of the family, such as those of a serial line.
-        adjunct: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        adjunct: Option<Map<String, String>> [keys = TABLE_KEY],
         /// A device that stands in for this one.
         shadow_id: Option<String>,
         /// The device this one is a part of.
@@ -66,7 +67,7 @@ document! {
     /// Scans a device is to make.
     pub struct Discovery in "model_discovery" {
         /// The families to scan, by name.
-        families: Option<BTreeMap<String, DiscoveryFamily>> [keys = NAME, other_keys],
+        families: Option<Map<String, DiscoveryFamily>> [keys = NAME, other_keys],
     }
 }
 

@@ -1,10 +1,11 @@
 //! The pointset block of the metadata, and the alarmset block that mirrors it.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value};
+use device_link::Map;
+
+use serde_json::Value;
 
 use crate::model::common::{NAME, REFERENCE, TABLE_KEY};
 use crate::model::discovery::DiscoveryRef;
@@ -41,7 +42,7 @@ document! {
     /// The points of a device.
     pub struct Pointset in "model_pointset" {
         /// The points, by name, at most 150.
-        points: BTreeMap<String, PointsetPoint> [required, keys = NAME, max_properties = 150],
+        points: Map<String, PointsetPoint> [required, keys = NAME, max_properties = 150],
         /// Whether the config leaves out the units.
         exclude_units_from_config: Option<bool>,
         /// Whether the config leaves out the points, so that the device chooses.
@@ -85,15 +86,15 @@ document! {
         /// Where more about the point is found.
         url: Option<String>,
         /// Further parameters.
-        adjunct: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        adjunct: Option<Map<String, String>> [keys = TABLE_KEY],
         /// Labels.
         tags: Option<Vec<String>> [unique_items, items_pattern = "^[a-z0-9]+$"],
         /// The arrangement the point is a part of, by local reference.
-        structure: Option<BTreeMap<String, DiscoveryRef>> [keys = REFERENCE],
+        structure: Option<Map<String, DiscoveryRef>> [keys = REFERENCE],
         /// The point of another device that this one is made from.
         expr: Option<String> [pattern = "^[-0-9a-zA-Z$]+:[a-z0-9_]+$"],
         /// Names of values.
-        values: Option<BTreeMap<String, String>>,
+        values: Option<Map<String, String>>,
         /// How the point is called in the building's ontology.
         translation: Option<BuildingTranslation>,
     }
@@ -109,7 +110,7 @@ document! {
         /// The units the device says it reports in.
         units_reported: Option<String>,
         /// Names of its states.
-        states: Option<Map<String, Value>>,
+        states: Option<serde_json::Map<String, Value>>,
     }
 }
 
@@ -125,7 +126,7 @@ document! {
     /// The alarms of a device.
     pub struct Alarmset in "model_alarmset" {
         /// The alarms, by name, at most 150.
-        alarms: BTreeMap<String, AlarmsetAlarm> [required, keys = NAME, max_properties = 150],
+        alarms: Map<String, AlarmsetAlarm> [required, keys = NAME, max_properties = 150],
         /// Whether the config leaves out the units.
         exclude_units_from_config: Option<bool>,
         /// Whether the config leaves out the alarms.
@@ -165,10 +166,10 @@ document! {
         /// Where the device finds the alarm locally.
         ref_ as "ref": Option<String>,
         /// Further parameters.
-        adjunct: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        adjunct: Option<Map<String, String>> [keys = TABLE_KEY],
         /// Labels.
         tags: Option<Vec<String>> [unique_items, items_pattern = "^[a-z0-9]+$"],
         /// The arrangement the alarm is a part of, by local reference.
-        structure: Option<BTreeMap<String, DiscoveryRef>> [keys = REFERENCE],
+        structure: Option<Map<String, DiscoveryRef>> [keys = REFERENCE],
     }
 }

@@ -1,14 +1,15 @@
 //! What ties a device to other devices and other systems.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use crate::model::discovery::{DiscoveryFeature, FEATURE};
 
 table! {
     /// A device's names in other systems, by system.
-    pub struct Externals(BTreeMap<String, ExternalsLink>) in "model_externals" [keys = "^[a-z]+(_[a-z]+)*$"]
+    pub struct Externals(Map<String, ExternalsLink>) in "model_externals" [keys = "^[a-z]+(_[a-z]+)*$"]
 }
 
 document! {
@@ -27,18 +28,18 @@ document! {
 
 table! {
     /// Features a device claims, by name.
-    pub struct Features(BTreeMap<String, DiscoveryFeature>) in "model_features" [keys = FEATURE]
+    pub struct Features(Map<String, DiscoveryFeature>) in "model_features" [keys = FEATURE]
 }
 
 table! {
     /// How a device relates to others, by their ids.
-    pub struct Relationships(BTreeMap<String, RelationshipTargets>)
+    pub struct Relationships(Map<String, RelationshipTargets>)
         in "model_relationships" [keys = "^[-0-9a-zA-Z]+$", other_keys]
 }
 
 table! {
     /// Relations to one other device, by kind of relation.
-    pub struct RelationshipTargets(BTreeMap<String, Vec<Relationship>>)
+    pub struct RelationshipTargets(Map<String, Vec<Relationship>>)
         [keys = "^[-0-9a-zA-Z_]+$", other_keys]
 }
 

@@ -1,8 +1,9 @@
 //! The system block of the metadata.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use device_link::Map;
 
 use crate::model::category::Level;
 use crate::model::common::{DEVICE_ID, TABLE_KEY};
@@ -32,11 +33,11 @@ document! {
         /// Make and model.
         hardware: Option<SystemHardware>,
         /// Versions of the software, by component.
-        software: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        software: Option<Map<String, String>> [keys = TABLE_KEY],
         /// What is written upon it.
         physical_tag: Option<SystemPhysicalTag>,
         /// Further parameters.
-        adjunct: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        adjunct: Option<Map<String, String>> [keys = TABLE_KEY],
         /// Log entries below this level are not to be published.
         min_loglevel: Option<Level> [minimum = 100, maximum = 800, default = 300],
         /// Seconds between system events with metrics; 0 for none.

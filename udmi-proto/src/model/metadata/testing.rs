@@ -1,7 +1,8 @@
 //! What tests are to know of a device.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use serde_json::Value;
 
@@ -13,9 +14,9 @@ document! {
         /// Whether the device sends no state at all.
         nostate: Option<bool>,
         /// What tests are to use, by purpose.
-        targets: Option<BTreeMap<String, TestingTarget>> [keys = NAME],
+        targets: Option<Map<String, TestingTarget>> [keys = NAME],
         /// Blobs that tests are to install, by purpose.
-        blob_update_targets: Option<BTreeMap<String, TestingUpdate>> [keys = NAME],
+        blob_update_targets: Option<Map<String, TestingUpdate>> [keys = NAME],
     }
 }
 

@@ -1,7 +1,8 @@
 //! The blobset block of a state.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{Phase, RESERVED_OR_NAME, Timestamp};
 use crate::model::entry::Entry;
@@ -10,7 +11,7 @@ document! {
     /// What became of the blobs (§5.2).
     pub struct Blobset in "state_blobset" {
         /// The blobs, by name: those of the config.
-        blobs: BTreeMap<String, BlobsetBlob> [required, keys = RESERVED_OR_NAME],
+        blobs: Map<String, BlobsetBlob> [required, keys = RESERVED_OR_NAME],
     }
 }
 

@@ -1,7 +1,8 @@
 //! The discovery block of a state.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{NAME, Timestamp, Version};
 use crate::model::entry::Entry;
@@ -28,7 +29,7 @@ document! {
         /// The generation of the last enumeration.
         generation: Option<Timestamp>,
         /// The families that are scanned, by name.
-        families: Option<BTreeMap<String, DiscoveryFamily>> [keys = NAME],
+        families: Option<Map<String, DiscoveryFamily>> [keys = NAME],
     }
 }
 

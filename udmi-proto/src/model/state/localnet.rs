@@ -1,7 +1,8 @@
 //! The localnet and gateway blocks of a state.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{NAME, RESERVED_OR_NAME, Timestamp, Version};
 use crate::model::entry::Entry;
@@ -14,9 +15,9 @@ document! {
         /// Added by the cloud when it splits a state; not written by devices.
         version: Option<Version>,
         /// The families, by name.
-        families: BTreeMap<String, LocalnetFamily> [required, keys = RESERVED_OR_NAME],
+        families: Map<String, LocalnetFamily> [required, keys = RESERVED_OR_NAME],
         /// The networks, by name.
-        networks: Option<BTreeMap<String, LocalnetFamily>> [keys = NAME],
+        networks: Option<Map<String, LocalnetFamily>> [keys = NAME],
     }
 }
 

@@ -1,7 +1,8 @@
 //! The pointset block of a state, and the alarmset block that mirrors it.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{NAME, Timestamp, Version};
 use crate::model::entry::Entry;
@@ -36,7 +37,7 @@ document! {
         /// A condition of the block as a whole.
         status: Option<Entry>,
         /// The points, by name: exactly those of the config.
-        points: BTreeMap<String, PointsetPoint> [required, keys = NAME],
+        points: Map<String, PointsetPoint> [required, keys = NAME],
         /// The version before a tool rewrote the state; not written by devices.
         upgraded_from: Option<String>,
     }
@@ -66,7 +67,7 @@ document! {
         /// A condition of the block as a whole.
         status: Option<Entry>,
         /// The alarms, by name.
-        alarms: BTreeMap<String, AlarmsetAlarm> [required, keys = NAME],
+        alarms: Map<String, AlarmsetAlarm> [required, keys = NAME],
         /// The version before a tool rewrote the state; not written by devices.
         upgraded_from: Option<String>,
     }

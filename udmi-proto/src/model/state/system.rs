@@ -1,7 +1,8 @@
 //! The system block of a state.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+
+use device_link::Map;
 
 use crate::model::common::{Mode, TABLE_KEY, Timestamp, Version};
 use crate::model::entry::Entry;
@@ -22,9 +23,9 @@ document! {
         /// Make and model.
         hardware: SystemHardware [required],
         /// Versions of the software, by component.
-        software: BTreeMap<String, String> [required, keys = TABLE_KEY],
+        software: Map<String, String> [required, keys = TABLE_KEY],
         /// Further parameters worth knowing.
-        params: Option<BTreeMap<String, String>> [keys = TABLE_KEY],
+        params: Option<Map<String, String>> [keys = TABLE_KEY],
         /// The condition that matters most now; absent if there is none.
         status: Option<Entry>,
         /// The version before a tool rewrote the state; not written by devices.
