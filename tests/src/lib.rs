@@ -9,3 +9,13 @@ pub mod model;
 pub mod toy;
 pub mod upstream;
 pub mod world;
+
+/// The programs of the README have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+/// And those of the page about adapters.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adapters.md")]
+mod adapters {}

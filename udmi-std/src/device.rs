@@ -219,21 +219,7 @@ impl Builder {
 
     fn driver(self) -> Result<(Driver<Udmi>, Adoption), StartError> {
         let parts = self.setup.prepare(concat!("udmi-std ", env!("CARGO_PKG_VERSION")))?;
-        let mut driver = Driver::new(parts.dialect, Called(parts.closures));
-        driver.store = parts.store;
-        driver.tls = parts.tls;
-        driver.tls_source = parts.tls_source;
-        driver.signer = parts.signer;
-        if let Some(families) = parts.delegate {
-            driver.delegate = Box::new(families);
-        }
-        driver.fetcher = parts.fetcher;
-        driver.seed = parts.seed.unwrap_or(driver.seed);
-        driver.limits = parts.limits;
-        driver.commands_max += parts.more_commands;
-        driver.notices_max += parts.more_notices;
-        driver.trace = parts.trace;
-        Ok((driver, parts.adoption))
+        Ok(udmi_host::driver_of_parts!(Driver, parts, Called))
     }
 }
 

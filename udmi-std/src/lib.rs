@@ -29,8 +29,3 @@ pub use udmi_proto::{
     Limits, Notice, Options, PointModel, PointNames, ProxyMode, ProxySettings, Reading, Secret, Settings,
     TokenSettings, Transport, Value, ValueKind, exit_code,
 };
-
-/// The programs of the README have to compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}

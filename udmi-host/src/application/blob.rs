@@ -10,7 +10,7 @@ use udmi_proto::{Endpoint, Notice};
 pub struct Blob {
     /// Its name, such as `system`.
     pub name: String,
-    /// The staged file. It is gone once the closure has returned: move it away, or copy it.
+    /// The staged file. It is gone once the closure, or its future, has said how it went: move it away, or copy it.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,

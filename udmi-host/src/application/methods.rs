@@ -1,5 +1,5 @@
-//! Methods that the builders and handles of all adapters have alike: each adapter has types of its own, for its
-//! documentation to be whole, and these methods on them.
+//! What the builders and handles of all adapters have alike: each adapter has types of its own, for its documentation
+//! to be whole, and these methods on them.
 
 /// Methods of a builder that has `setup: Setup`.
 #[macro_export]
@@ -183,4 +183,29 @@ macro_rules! handle_methods {
             self.running.is_connected()
         }
     };
+}
+
+/// A driver of these parts, and what applies to devices that become known later. The adapter names its `Driver`, and
+/// how it calls closures.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! driver_of_parts {
+    ($driver:ident, $parts:expr, $called:expr) => {{
+        let parts: $crate::application::Parts = $parts;
+        let mut driver = $driver::new(parts.dialect, $called(parts.closures));
+        driver.store = parts.store;
+        driver.tls = parts.tls;
+        driver.tls_source = parts.tls_source;
+        driver.signer = parts.signer;
+        if let Some(families) = parts.delegate {
+            driver.delegate = Box::new(families);
+        }
+        driver.fetcher = parts.fetcher;
+        driver.seed = parts.seed.unwrap_or(driver.seed);
+        driver.limits = parts.limits;
+        driver.commands_max += parts.more_commands;
+        driver.notices_max += parts.more_notices;
+        driver.trace = parts.trace;
+        (driver, parts.adoption)
+    }};
 }

@@ -124,6 +124,12 @@ impl<D: Dialect> Link<D> {
         future::or(async { Some(self.wait().await) }, late).await
     }
 
+    /// Why the run has ended, if it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<ExitReason> {
+        self.0.ended()
+    }
+
     /// As [`Self::wait_for`], for threads that may block.
     pub fn wait_blocking(&self, patience: Duration) -> Option<ExitReason> {
         let ending = self.0.ending.listen();

@@ -1,7 +1,5 @@
 //! A gateway with Modbus meters: from the registers to the cloud and back.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{Broker, PATIENCE, config, settings, timestamp};
+use crate::adapter::udmi_host::family::modbus::frame::Frame;
+use crate::adapter::udmi_host::family::modbus::{ModbusProvider, ModbusSettings};
+use crate::adapter::{Begin as _, Device, PointModel, Proxied, ProxySettings, Waiting as _};
+use crate::common::{Broker, PATIENCE, config, settings, timestamp};
 use serde_json::{Value as Json, json};
-use udmi_std::udmi_host::family::modbus::frame::Frame;
-use udmi_std::udmi_host::family::modbus::{ModbusProvider, ModbusSettings};
-use udmi_std::{Device, PointModel, Proxied, ProxySettings};
 
 const TEMPERATURE: &str = "3/0?type=INT16&scale=0.1";
 const BALANCE: &str = "3/7?type=INT16";
@@ -44,7 +42,7 @@ fn registers_are_points_and_a_meter_that_is_gone_is_told_until_it_is_back() {
     broker.message_of("EM-1", "events/pointset", |event| value(event, "temperature") == &json!(19.0));
     drop(meter);
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 #[test]
@@ -58,7 +56,7 @@ fn a_scan_finds_the_units_of_a_host() {
     assert_eq!(found["addr"], meter.address.to_string());
     assert_eq!(found["system"]["ancillary"]["units"], json!([1]));
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 fn gateway_config(families: &Json) -> Json {
@@ -82,7 +80,7 @@ fn meter_config(second: u32, address: SocketAddr, set_value: Option<f64>) -> Jso
     config
 }
 
-fn gateway(broker: &Broker, meter: SocketAddr) -> udmi_std::Handle {
+fn gateway(broker: &Broker, meter: SocketAddr) -> crate::adapter::Handle {
     let mut proxy = ProxySettings::default();
     proxy.families.insert("modbus".into(), meter.to_string());
     for (point, reference, writable) in [("temperature", TEMPERATURE, true), ("balance", BALANCE, false)] {
@@ -100,7 +98,7 @@ fn gateway(broker: &Broker, meter: SocketAddr) -> udmi_std::Handle {
     Device::builder(settings(broker.address))
         .family(ModbusProvider::new(modbus))
         .proxied("EM-1", Proxied::new(proxy))
-        .start()
+        .begin()
         .unwrap()
 }
 

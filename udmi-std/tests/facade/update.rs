@@ -1,19 +1,20 @@
 //! Blobs, redirects and keys as an application meets them, against a broker.
 
-mod common;
-
 use std::fs;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use common::{Broker, PATIENCE, PREFIX, config, settings};
+use crate::adapter::{
+    Begin as _, BlobError, Device, ExitReason, Notice, Redirect, StartError, Waiting as _, udmi_host,
+    udmi_proto,
+};
+use crate::common::{Broker, PATIENCE, PREFIX, config, settings};
 use device_link::Algorithm;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use udmi_host::fetch::{FetchPolicy, Proxy};
 use udmi_host::key_store::{DeviceKeys, MemoryKeyStore, Wanted};
 use udmi_proto::TokenSettings;
-use udmi_std::{BlobError, Device, ExitReason, Notice, Redirect, StartError, udmi_host, udmi_proto};
 
 const GENERATION: &str = "2026-11-20T05:00:00Z";
 
@@ -25,22 +26,33 @@ fn a_blob_is_installed_then_activated_then_the_run_restarts() {
     let (told, activated) = channel();
     let device = Device::builder(settings(broker.address))
         .fetch_policy(policy(&folder))
-        .on_blob("system", move |blob| {
-            assert_eq!((blob.name.as_str(), blob.generation.as_str(), blob.size), ("system", GENERATION, 16));
-            fs::rename(&blob.path, &installed)?;
-            Ok(Some("v2".into()))
-        })
-        .on_activate(move |name, version| {
-            told.send((name.to_owned(), version.map(str::to_owned))).unwrap();
-            Ok(())
-        })
-        .start()
+        .on_blob(
+            "system",
+            hook!(
+                [installed] | blob | {
+                    assert_eq!(
+                        (blob.name.as_str(), blob.generation.as_str(), blob.size),
+                        ("system", GENERATION, 16)
+                    );
+                    fs::rename(&blob.path, &installed)?;
+                    Ok(Some("v2".into()))
+                }
+            ),
+        )
+        .on_activate(hook!(
+            [told] | name,
+            version | {
+                told.send((name.to_string(), version.map(|version| version.to_string()))).unwrap();
+                Ok(())
+            }
+        ))
+        .begin()
         .unwrap();
     broker.configure(&ordering("system", b"{\"version\":\"v2\"}"));
     let state = broker.message("state", |state| blob(state, "system")["phase"] == "final");
     assert_eq!(blob(&state, "system")["status"], Value::Null, "{state}");
     assert_eq!(state["system"]["software"]["system"], "v2");
-    assert_eq!(device.wait_for(PATIENCE), Some(ExitReason::Restart));
+    assert_eq!(device.ended(PATIENCE), Some(ExitReason::Restart));
     assert_eq!(activated.recv_timeout(PATIENCE).unwrap(), ("system".to_owned(), Some("v2".to_owned())));
     assert_eq!(fs::read(software).unwrap(), b"{\"version\":\"v2\"}");
 }
@@ -48,15 +60,14 @@ fn a_blob_is_installed_then_activated_then_the_run_restarts() {
 #[test]
 fn a_blob_that_is_not_installed_is_told_with_its_reason() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
-    let refuse = |error: BlobError| move |_| Err(error.clone());
     let device = Device::builder(settings(broker.address))
         .fetch_policy(policy(&folder))
-        .on_blob("invalid", refuse(BlobError::Invalid("for another model".into())))
-        .on_blob("failed", refuse("flash worn out".into()))
-        .on_blob("aborted", refuse(BlobError::Aborted("somebody is at the door".into())))
-        .on_blob("undone", refuse(BlobError::RolledBack("did not start".into())))
-        .on_blob("panicking", |_| panic!("out of cheese"))
-        .start()
+        .on_blob("invalid", hook!(|_| Err(BlobError::Invalid("for another model".into()))))
+        .on_blob("failed", hook!(|_| Err("flash worn out".into())))
+        .on_blob("aborted", hook!(|_| Err(BlobError::Aborted("somebody is at the door".into()))))
+        .on_blob("undone", hook!(|_| Err(BlobError::RolledBack("did not start".into()))))
+        .on_blob("panicking", hook!(|_| panic!("out of cheese")))
+        .begin()
         .unwrap();
     let mut wanted = config(1, None);
     for name in ["invalid", "failed", "aborted", "undone", "panicking"] {
@@ -81,14 +92,14 @@ fn a_blob_that_is_not_installed_is_told_with_its_reason() {
     }
     assert_eq!(fs::read_dir(folder.path().join("staging")).unwrap().count(), 0, "nothing stays staged");
     device.stop();
-    assert_eq!(device.wait_for(PATIENCE), Some(ExitReason::Shutdown));
+    assert_eq!(device.ended(PATIENCE), Some(ExitReason::Shutdown));
 }
 
 #[test]
 fn blobs_need_a_folder_to_be_fetched_to() {
     let broker = Broker::start();
     let error =
-        Device::builder(settings(broker.address)).on_blob("system", |_| Ok(None)).start().unwrap_err();
+        Device::builder(settings(broker.address)).on_blob("system", hook!(|_| Ok(None))).begin().unwrap_err();
     assert!(matches!(error, StartError::NoStaging), "{error}");
 }
 
@@ -108,15 +119,20 @@ fn keys_are_rotated_and_the_device_connects_with_the_new_one() {
     let told_too = told.clone();
     let device = Device::builder(settings)
         .keys(keys.clone())
-        .on_key_rotated(move |public_key, backup| {
-            told.send((public_key.to_owned(), backup.to_owned())).unwrap();
-        })
-        .on_notice(move |notice| {
-            if let Notice::Connected { .. } = notice {
-                told_too.send(Default::default()).unwrap();
+        .on_key_rotated(hook!(
+            [told] | public_key,
+            backup | {
+                told.send((public_key.to_string(), backup.to_string())).unwrap();
             }
-        })
-        .start()
+        ))
+        .on_notice(hook!(
+            [told_too] | notice | {
+                if let Notice::Connected { .. } = notice {
+                    told_too.send(Default::default()).unwrap();
+                }
+            }
+        ))
+        .begin()
         .unwrap();
     let connected = (String::new(), String::new());
     assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), connected);
@@ -128,7 +144,7 @@ fn keys_are_rotated_and_the_device_connects_with_the_new_one() {
     assert_eq!(keys.backups().unwrap(), [backup]);
     assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), connected);
     device.stop();
-    assert!(device.wait_for(PATIENCE).is_some());
+    assert!(device.ended(PATIENCE).is_some());
 }
 
 #[test]
@@ -142,16 +158,18 @@ fn a_device_follows_its_config_to_another_broker_and_tells() {
     away.configure(&ordered);
     let (told, heard) = channel();
     let device = Device::builder(settings(home.address))
-        .on_redirect(move |redirect| {
-            told.send(match redirect {
-                Redirect::Leaving { to, .. } => (to.port, None),
-                Redirect::Ended { endpoint, failure, .. } => {
-                    (endpoint.port, Some(failure.map(str::to_owned)))
-                }
-            })
-            .unwrap();
-        })
-        .start()
+        .on_redirect(hook!(
+            [told] | redirect | {
+                told.send(match redirect {
+                    Redirect::Leaving { to, .. } => (to.port, None),
+                    Redirect::Ended { endpoint, failure, .. } => {
+                        (endpoint.port, Some(failure.map(|failure| failure.to_string())))
+                    }
+                })
+                .unwrap();
+            }
+        ))
+        .begin()
         .unwrap();
     home.configure(&ordered);
     let port = away.address.port();
@@ -159,7 +177,7 @@ fn a_device_follows_its_config_to_another_broker_and_tells() {
     assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), (port, Some(None)));
     away.message("state", |state| blob(state, "_iot_endpoint_config")["phase"] == "final");
     device.stop();
-    assert!(device.wait_for(PATIENCE).is_some());
+    assert!(device.ended(PATIENCE).is_some());
 }
 
 fn policy(folder: &tempfile::TempDir) -> FetchPolicy {

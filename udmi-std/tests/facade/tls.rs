@@ -1,19 +1,17 @@
 //! A device over TLS, against a small server of one certificate.
 
-mod common;
-
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::adapter::udmi_host::tls::{Pem, TlsSettings, Trust};
+use crate::adapter::{Begin as _, Device, ExitReason, Notice, Settings, Transport, Waiting as _};
+use crate::common::{PATIENCE, PREFIX, config, read_packet, settings, timestamp, write_packet};
 use bytes::{Bytes, BytesMut};
-use common::{PATIENCE, PREFIX, config, read_packet, settings, timestamp, write_packet};
 use device_link::wire::{ConnectCode, Packet, Publish, Qos};
 use device_link::{Closed, Down};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use udmi_std::udmi_host::tls::{Pem, TlsSettings, Trust};
-use udmi_std::{Device, ExitReason, Notice, Settings, Transport};
 
 /// Serves one connection with a certificate for `localhost`; tells its PEM, and what is published on `state`.
 fn server() -> (SocketAddr, String, Receiver<serde_json::Value>) {
@@ -95,11 +93,11 @@ fn over_tls(address: SocketAddr, host: &str) -> Settings {
 fn a_config_is_answered_over_tls() {
     let (address, pem, states) = server();
     let tls = TlsSettings { trust: Trust::Private(Pem::Bytes(pem.into_bytes())), identity: None };
-    let device = Device::builder(over_tls(address, "localhost")).tls(tls).start().unwrap();
+    let device = Device::builder(over_tls(address, "localhost")).tls(tls).begin().unwrap();
     while states.recv_timeout(PATIENCE).unwrap()["system"]["last_config"] != timestamp(1) {}
     device.stop();
     while states.recv_timeout(PATIENCE).unwrap()["system"]["operation"]["mode"] != "shutdown" {}
-    assert_eq!(device.wait_for(PATIENCE), Some(ExitReason::Shutdown));
+    assert_eq!(device.ended(PATIENCE), Some(ExitReason::Shutdown));
 }
 
 #[test]
@@ -109,25 +107,27 @@ fn a_certificate_of_another_host_is_refused_and_the_cause_is_told() {
     let tls = TlsSettings { trust: Trust::Private(Pem::Bytes(pem.into_bytes())), identity: None };
     let device = Device::builder(over_tls(address, "127.0.0.1"))
         .tls(tls)
-        .on_notice(move |notice| {
-            if let Notice::Disconnected { why } = notice {
-                let _ = ended.send(why.clone());
+        .on_notice(hook!(
+            [ended] | notice | {
+                if let Notice::Disconnected { why } = notice {
+                    let _ = ended.send(why.clone());
+                }
             }
-        })
-        .start()
+        ))
+        .begin()
         .unwrap();
     let Down::Closed(Closed::Tls(cause)) = ends.recv_timeout(PATIENCE).unwrap() else {
         panic!("another cause")
     };
     assert!(cause.starts_with("the server certificate is not for 127.0.0.1"), "{cause}");
     device.stop();
-    device.wait();
+    device.ended(PATIENCE).unwrap();
 }
 
 #[test]
 fn certificates_that_cannot_be_read_are_told_before_the_start() {
     let tls = TlsSettings { trust: Trust::Private(Pem::File("no/such/file".into())), identity: None };
     let address = ([127, 0, 0, 1], 8883).into();
-    let error = Device::builder(over_tls(address, "localhost")).tls(tls).start().unwrap_err();
+    let error = Device::builder(over_tls(address, "localhost")).tls(tls).begin().unwrap_err();
     assert!(error.to_string().starts_with("certificate file no/such/file cannot be read"), "{error}");
 }

@@ -1,21 +1,19 @@
 //! A gateway: handles, closures and families of the devices it acts for, on threads and bare.
 
-mod common;
-
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use common::{Broker, PATIENCE, config, settings, timestamp};
-use serde_json::{Value as Json, json};
-use udmi_std::udmi_host::family::{
+use crate::adapter::udmi_host::family::{
     FamilyProvider, Found, PointError, ProviderError, ScanRequest, Stop, Target,
     WriteError as FieldWriteError,
 };
-use udmi_std::{
-    Device, ExitReason, GatewaySettings, Notice, PointModel, Proxied, ProxyMode, ProxySettings, Value,
-    WriteError,
+use crate::adapter::{
+    Begin as _, Device, ExitReason, GatewaySettings, Notice, PointModel, Proxied, ProxyMode, ProxySettings,
+    Value, Waiting as _,
 };
+use crate::common::{Broker, PATIENCE, config, settings, timestamp};
+use serde_json::{Value as Json, json};
 
 /// A config for the gateway that names these devices.
 fn gateway_config(proxies: &[&str]) -> Json {
@@ -63,49 +61,67 @@ fn proxied_devices_have_handles_and_closures() {
     with_set_value["cooling"] = json!({ "level": 3 });
     broker.send_to("EM-1", "config", &with_set_value);
     broker.send_to("EM-2", "config", &with_set_value);
-    let (own, all, heard, cooling) = (channel(), channel(), channel(), channel());
+    let ((written, own), (all, writes)) = (channel(), channel());
+    let ((heard, commands), (cooling, blocks)) = (channel(), channel());
     let device = Device::builder(settings(broker.address))
         .proxied(
             "EM-1",
-            Proxied::new(meter()).on_writeback_point("power", write_to(own.0)).poll("more", || 5),
+            Proxied::new(meter())
+                .on_writeback_point(
+                    "power",
+                    hook!(
+                        [written] | value | {
+                            written.send(value.clone()).unwrap();
+                            Ok(())
+                        }
+                    ),
+                )
+                .poll("more", hook!(|| 5)),
         )
         .proxied("EM-2", Proxied::new(meter()))
-        .on_proxied_writeback(move |device, point, value| {
-            all.0.send(format!("{device} {point} {value}")).unwrap();
-            Ok(())
-        })
-        .on_proxied_command(move |device, name, payload| {
-            heard.0.send(format!("{device} {name} {payload}")).unwrap();
-            Ok(())
-        })
-        .on_proxied_config_block("cooling", move |device, block| {
-            if let Some(block) = block {
-                cooling.0.send(format!("{device} {block}")).unwrap();
+        .on_proxied_writeback(hook!(
+            [all] | device,
+            point,
+            value | {
+                all.send(format!("{device} {point} {value}")).unwrap();
+                Ok(())
             }
-        })
-        .start()
+        ))
+        .on_proxied_command(hook!(
+            [heard] | device,
+            name,
+            payload | {
+                heard.send(format!("{device} {name} {payload}")).unwrap();
+                Ok(())
+            }
+        ))
+        .on_proxied_config_block(
+            "cooling",
+            hook!(
+                [cooling] | device,
+                block | {
+                    if let Some(block) = block {
+                        cooling.send(format!("{device} {block}")).unwrap();
+                    }
+                }
+            ),
+        )
+        .begin()
         .unwrap();
-    assert_eq!(own.1.recv_timeout(PATIENCE).unwrap(), Value::Integer(7));
-    assert_eq!(all.1.recv_timeout(PATIENCE).unwrap(), "EM-2 power 7");
-    let mut blocks: Vec<_> = (0..2).map(|_| cooling.1.recv_timeout(PATIENCE).unwrap()).collect();
-    blocks.sort();
-    assert_eq!(blocks, [r#"EM-1 {"level":3}"#, r#"EM-2 {"level":3}"#]);
+    assert_eq!(own.recv_timeout(PATIENCE).unwrap(), Value::Integer(7));
+    assert_eq!(writes.recv_timeout(PATIENCE).unwrap(), "EM-2 power 7");
+    let mut told: Vec<_> = (0..2).map(|_| blocks.recv_timeout(PATIENCE).unwrap()).collect();
+    told.sort();
+    assert_eq!(told, [r#"EM-1 {"level":3}"#, r#"EM-2 {"level":3}"#]);
     let second = device.proxied("EM-2");
     second.set_point("power", 21.5).unwrap();
     second.warn("fan is loud").unwrap();
     broker.message_of("EM-2", "events/pointset", |event| power(event) == &json!(21.5));
     broker.message_of("EM-2", "events/system", |event| event.to_string().contains("fan is loud"));
     broker.send_to("EM-2", "commands/identify", &json!({}));
-    assert_eq!(heard.1.recv_timeout(PATIENCE).unwrap(), "EM-2 identify {}");
+    assert_eq!(commands.recv_timeout(PATIENCE).unwrap(), "EM-2 identify {}");
     device.stop();
-    assert_eq!(device.wait_for(PATIENCE), Some(ExitReason::Shutdown));
-}
-
-fn write_to(written: Sender<Value>) -> impl FnMut(&Value) -> Result<(), WriteError> + Send {
-    move |value| {
-        written.send(value.clone()).unwrap();
-        Ok(())
-    }
+    assert_eq!(device.ended(PATIENCE), Some(ExitReason::Shutdown));
 }
 
 #[test]
@@ -119,18 +135,23 @@ fn devices_come_and_go_and_are_read_by_the_closure_for_all() {
     let reachable = Arc::new(Mutex::new(false));
     let is_reachable = reachable.clone();
     let device = Device::builder(settings)
-        .on_proxied_read(move |device, points| {
-            if !*is_reachable.lock().unwrap() {
-                return Err(format!("{device} is silent"));
+        .on_proxied_read(hook!(
+            [is_reachable] | device,
+            points | {
+                if !*is_reachable.lock().unwrap() {
+                    return Err(format!("{device} is silent"));
+                }
+                Ok(points.iter().map(|point| (point.clone(), 42)).collect::<Vec<_>>())
             }
-            Ok(points.iter().map(|point| (point.clone(), 42)).collect::<Vec<_>>())
-        })
-        .on_notice(move |notice| {
-            if let Notice::ProxyAttached { device } | Notice::ProxyDetached { device } = notice {
-                tell.send(device.clone()).unwrap();
+        ))
+        .on_notice(hook!(
+            [tell] | notice | {
+                if let Notice::ProxyAttached { device } | Notice::ProxyDetached { device } = notice {
+                    tell.send(device.clone()).unwrap();
+                }
             }
-        })
-        .start()
+        ))
+        .begin()
         .unwrap();
     device.add_proxy("EM-7", meter()).unwrap();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "EM-7");
@@ -141,7 +162,7 @@ fn devices_come_and_go_and_are_read_by_the_closure_for_all() {
     device.remove_proxy("EM-7").unwrap();
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "EM-7");
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 #[test]
@@ -149,47 +170,26 @@ fn a_family_is_scanned_and_its_points_are_read_and_written_while_another_device_
     let broker = Broker::start();
     let field = Field::default();
     configure_field(&broker);
-    let device = field_gateway(&broker, &field).start().unwrap();
+    let device = field_gateway(&broker, &field).begin().unwrap();
     is_served(&broker, &field, &mut || ());
     is_scanned(&broker);
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
     field.release();
 }
 
-#[test]
-fn a_family_serves_a_bare_gateway_as_well() {
-    let broker = Broker::start();
-    let field = Field::default();
-    configure_field(&broker);
-    let (stop, stopped) = channel();
-    let (address, served) = (broker.address, field.clone());
-    let running = std::thread::spawn(move || {
-        let builder = Device::builder(settings(address)).family(served);
-        let mut device = with_field_meters(builder).start_bare().unwrap();
-        while stopped.try_recv().is_err() {
-            assert_eq!(device.turn(Duration::from_millis(20)), None);
-        }
-    });
-    is_served(&broker, &field, &mut || assert!(!running.is_finished()));
-    is_scanned(&broker);
-    stop.send(()).unwrap();
-    running.join().unwrap();
-    field.release();
-}
-
-fn field_gateway(broker: &Broker, field: &Field) -> udmi_std::Builder {
+fn field_gateway(broker: &Broker, field: &Field) -> crate::adapter::Builder {
     with_field_meters(Device::builder(settings(broker.address)).family(field.clone()))
 }
 
-fn with_field_meters(builder: udmi_std::Builder) -> udmi_std::Builder {
+pub(crate) fn with_field_meters(builder: crate::adapter::Builder) -> crate::adapter::Builder {
     builder
         .proxied("EM-1", Proxied::new(field_meter("bacnet", "7")))
         .proxied("EM-2", Proxied::new(field_meter("bacnet", "13")))
 }
 
 /// EM-2 is at an address that never answers.
-fn configure_field(broker: &Broker) {
+pub(crate) fn configure_field(broker: &Broker) {
     broker.configure(&gateway_config(&["EM-1", "EM-2"]));
     for (device, addr) in [("EM-1", "7"), ("EM-2", "13")] {
         let target = json!({ "family": "bacnet", "addr": addr });
@@ -197,7 +197,7 @@ fn configure_field(broker: &Broker) {
     }
 }
 
-fn is_served(broker: &Broker, field: &Field, while_waiting: &mut dyn FnMut()) {
+pub(crate) fn is_served(broker: &Broker, field: &Field, while_waiting: &mut dyn FnMut()) {
     field.until_hanging();
     broker.message_of("EM-1", "events/pointset", |event| power(event) == &json!("7 AV/1"));
     while_waiting();
@@ -212,7 +212,7 @@ fn is_served(broker: &Broker, field: &Field, while_waiting: &mut dyn FnMut()) {
 }
 
 /// Once there is something to scan, what is found comes as events, while a device still hangs.
-fn is_scanned(broker: &Broker) {
+pub(crate) fn is_scanned(broker: &Broker) {
     let mut scanning = gateway_config(&["EM-1", "EM-2"]);
     scanning["timestamp"] = timestamp(4).into();
     let round = json!({ "generation": timestamp(0), "scan_interval_sec": 3, "scan_duration_sec": 2 });
@@ -224,7 +224,7 @@ fn is_scanned(broker: &Broker) {
 
 /// A family in which address 13 never answers.
 #[derive(Clone, Default)]
-struct Field(Arc<(Mutex<Bus>, Condvar)>);
+pub(crate) struct Field(Arc<(Mutex<Bus>, Condvar)>);
 
 #[derive(Default)]
 struct Bus {
@@ -247,7 +247,7 @@ impl Field {
         self.0.0.lock().unwrap().written.clone()
     }
 
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         self.0.0.lock().unwrap().released = true;
         self.0.1.notify_all();
     }

@@ -1,0 +1,7 @@
+//! What an application sees of a device, the same with every adapter.
+
+mod device;
+mod fields;
+pub(crate) mod gateway;
+mod tls;
+mod update;
