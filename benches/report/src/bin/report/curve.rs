@@ -23,6 +23,12 @@ impl Curve {
         });
         steps.reduce(f64::max)
     }
+
+    /// What a doubling does on the whole, from the least size to the most.
+    pub(crate) fn whole(&self) -> Option<f64> {
+        let (first, last) = (self.points.first()?, self.points.last()?);
+        Self::new("", [*first, *last]).doubling()
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +43,7 @@ mod tests {
         assert_eq!(rounded(&[(10.0, 5.0), (1000.0, 5.0)]), Some(1000.0));
         assert_eq!(rounded(&[(10.0, 5.0), (20.0, 20.0), (40.0, 20.0)]), Some(4000.0));
         assert_eq!(of(&[(10.0, 5.0)]), None);
+        let whole = Curve::new("", [(10.0, 5.0), (20.0, 20.0), (40.0, 20.0)]).whole();
+        assert_eq!(whole.map(|factor| (factor * 1000.0).round()), Some(2000.0));
     }
 }

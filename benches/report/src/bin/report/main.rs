@@ -16,6 +16,7 @@ mod fleet;
 mod growth;
 mod machine;
 mod page;
+mod peers;
 mod program;
 mod rows;
 mod section;

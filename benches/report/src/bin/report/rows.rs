@@ -5,7 +5,8 @@
 //! ```
 //!
 //! `wanted` and `met` may be missing, as may `failures`, which must never happen and did. Other members of a row that
-//! are texts or numbers become columns of their own. `rows` may also be `tables`, an object of such lists by title.
+//! are texts or numbers become columns of their own. `rows` may also be `tables`, an object of such lists by title. Of a
+//! program that prints no JSON the tables in Markdown are taken as they are.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +25,14 @@ const HIDDEN: [&str; 1] = ["met"];
 
 /// The section that a program has printed, on the last line that is an object or as a whole.
 pub(crate) fn figures(output: &str) -> Result<Figures, Failure> {
-    let json = parse(output).ok_or("the program has printed no JSON")?;
     let mut figures = Figures::default();
+    let Some(json) = parse(output) else {
+        figures.text =
+            output.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+        let nothing =
+            figures.text.is_empty().then(|| "the program has printed neither JSON nor a table".into());
+        return nothing.map_or(Ok(figures), Err);
+    };
     if let Some(rows) = json.get("rows").and_then(Value::as_array) {
         figures.text.push_str(&table(rows, &mut figures.missed)?);
     }
@@ -108,6 +115,13 @@ mod tests {
         let output = "{\"tables\":{\"mosquitto\":[{\"what\":\"publish\",\"ratio\":1.0321,\"met\":true}]}}";
         let figures = figures(output).expect("it can be read");
         assert_eq!(figures.text, "mosquitto:\n\n| what | ratio |\n|---|---:|\n| publish | 1.03 |\n\n");
+    }
+
+    #[test]
+    fn a_table_is_taken_as_it_is() {
+        let figures =
+            figures("building\n| what | size |\n|---|---|\n| core | 1 |\ndone\n").expect("it is a table");
+        assert_eq!(figures.text, "| what | size |\n|---|---|\n| core | 1 |\n");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::program::{BUILD, cargo, executable, output};
-use crate::{Failure, core, fleet, growth, machine, page, rows};
+use crate::program::{BUILD, executable, output};
+use crate::{Failure, core, fleet, growth, machine, page, peers, rows};
 
 /// One part, in the order of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Section {
             Self::Machine => "what is measured on, and with",
             Self::Core => "the core beside its floors: instructions and time (1 min)",
             Self::Growth => "what doubling points, devices or messages does, as curves (1 min)",
-            Self::Peers => "the adapters beside rumqttc, at the same broker",
+            Self::Peers => "the adapters beside rumqttc, at the same brokers (4 min)",
             Self::Fleet => "memory and processor time of fleets, idle and active (3 min)",
             Self::Size => "programs: the smallest device, and the core alone",
             Self::Footprint => "memory that one idle device owns, by part",
@@ -95,16 +95,7 @@ impl Section {
             Self::Machine => Ok(Figures { text: machine::describe(), ..Figures::default() }),
             Self::Core => core::measure(),
             Self::Growth => growth::measure(),
-            Self::Peers => program(cargo(&[
-                "bench",
-                "--quiet",
-                "-p",
-                "udmi-benches",
-                "--bench",
-                "peers",
-                "--",
-                "--json",
-            ])),
+            Self::Peers => peers::measure(),
             Self::Fleet => fleet::measure(),
             Self::Size => program(Command::new(page::folder().join("../checks/size/measure"))),
             Self::Footprint => measuring(&["footprint"]),
