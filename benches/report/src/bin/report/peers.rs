@@ -106,15 +106,19 @@ fn titles(rows: &[Row]) -> Vec<(&str, String)> {
 /// A line for each client at each size, a pair of columns for each unit.
 fn table(rows: &[&Row]) -> String {
     let mut units: Vec<&str> = Vec::new();
-    let mut lines: BTreeMap<usize, ((&str, u32, &str), BTreeMap<&str, &Row>)> = BTreeMap::new();
+    let mut lines: Vec<(_, BTreeMap<&str, &Row>)> = Vec::new();
     for row in rows {
         if !units.contains(&row.unit.as_str()) {
             units.push(&row.unit);
         }
         let key = (row.broker.as_str(), row.points, row.client.as_str());
-        let known = lines.iter().find(|(_, (other, _))| *other == key).map(|(at, _)| *at);
-        let line = lines.entry(known.unwrap_or(lines.len())).or_insert_with(|| (key, BTreeMap::new()));
-        line.1.insert(&row.unit, row);
+        match lines.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, line)) => line.insert(&row.unit, row),
+            None => {
+                lines.push((key, [(row.unit.as_str(), *row)].into()));
+                None
+            }
+        };
     }
     let references = rows.iter().filter_map(|row| row.reference.as_deref());
     let reference = references.min().map_or_else(String::new, |name| format!(">× {name}"));
@@ -124,7 +128,7 @@ fn table(rows: &[&Row]) -> String {
         columns.extend((!reference.is_empty()).then(|| reference.clone()));
     }
     let mut table = Table::new(&columns.iter().map(String::as_str).collect::<Vec<_>>());
-    for ((broker, points, client), values) in lines.into_values() {
+    for ((broker, points, client), values) in lines {
         let mut cells = vec![broker.to_owned(), grouped(u64::from(points)), client.to_owned()];
         for unit in &units {
             let row = values.get(unit);
