@@ -33,7 +33,7 @@ use section::{Outcome, Section};
 /// Why something could not be measured.
 type Failure = Box<dyn Error>;
 
-/// Nothing can be said: something that is needed is missing, or the baseline is of another compiler.
+/// Nothing can be said: the command line is not understood, valgrind is missing, or the baseline is of another compiler.
 const UNKNOWN: u8 = 2;
 
 enum Task {
@@ -50,12 +50,17 @@ fn main() -> ExitCode {
         Ok(Task::Measure(sections)) => Ok(measure(&sections)),
         Ok(Task::Check) => check(),
         Ok(Task::Renew) => renew(),
-        Err(problem) => Err(format!("{problem}\n\n{}", usage()).into()),
+        Err(problem) => Ok(unknown(&format!("{problem}\n\n{}", usage()))),
     };
     done.unwrap_or_else(|problem| {
         eprintln!("{problem}");
-        ExitCode::from(UNKNOWN)
+        ExitCode::FAILURE
     })
+}
+
+fn unknown(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(UNKNOWN)
 }
 
 fn measure(sections: &[Section]) -> ExitCode {
@@ -91,10 +96,12 @@ impl Outcome {
 
 fn check() -> Result<ExitCode, Failure> {
     let before = Baseline::read()?;
-    callgrind::valgrind()?;
+    if let Err(problem) = callgrind::valgrind() {
+        return Ok(unknown(&problem.to_string()));
+    }
     let here = Baseline::of(machine::compiler(), machine::target(), &callgrind::Counts::new());
     if let Some(why) = before.differs(&here) {
-        return Err(why.into());
+        return Ok(unknown(&why));
     }
     let comparison = before.compare(&core::baseline()?);
     println!("{comparison}");

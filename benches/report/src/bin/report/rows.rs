@@ -6,7 +6,7 @@
 //!
 //! `wanted` and `met` may be missing, as may `failures`, which must never happen and did. Other members of a row that
 //! are texts or numbers become columns of their own. `rows` may also be `tables`, an object of such lists by title. Of a
-//! program that prints no JSON the tables in Markdown are taken as they are.
+//! program that prints no JSON but tables in Markdown all is taken as it is.
 
 use std::collections::BTreeSet;
 
@@ -27,11 +27,11 @@ const HIDDEN: [&str; 1] = ["met"];
 pub(crate) fn figures(output: &str) -> Result<Figures, Failure> {
     let mut figures = Figures::default();
     let Some(json) = parse(output) else {
-        figures.text =
-            output.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
-        let nothing =
-            figures.text.is_empty().then(|| "the program has printed neither JSON nor a table".into());
-        return nothing.map_or(Ok(figures), Err);
+        if !output.lines().any(|line| line.starts_with('|')) {
+            return Err("the program has printed neither JSON nor a table".into());
+        }
+        figures.text = output.trim().to_owned();
+        return Ok(figures);
     };
     if let Some(rows) = json.get("rows").and_then(Value::as_array) {
         figures.text.push_str(&table(rows, &mut figures.missed)?);
@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn a_table_is_taken_as_it_is() {
         let figures =
-            figures("building\n| what | size |\n|---|---|\n| core | 1 |\ndone\n").expect("it is a table");
-        assert_eq!(figures.text, "| what | size |\n|---|---|\n| core | 1 |\n");
+            figures("Of a device:\n\n| what | size |\n|---|---|\n| core | 1 |\n").expect("it is a table");
+        assert_eq!(figures.text, "Of a device:\n\n| what | size |\n|---|---|\n| core | 1 |");
     }
 
     #[test]

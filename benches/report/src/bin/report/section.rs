@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::program::{BUILD, executable, output};
+use crate::program::{BUILD, cargo, executable, output};
 use crate::{Failure, core, fleet, growth, machine, page, peers, rows};
 
 /// One part, in the order of the page.
@@ -98,7 +98,13 @@ impl Section {
             Self::Peers => peers::measure(),
             Self::Fleet => fleet::measure(),
             Self::Size => program(Command::new(page::folder().join("../checks/size/measure"))),
-            Self::Footprint => measuring(&["footprint"]),
+            Self::Footprint => program(cargo(&[
+                "run",
+                "--release",
+                "--quiet",
+                "--manifest-path",
+                "checks/footprint/Cargo.toml",
+            ])),
             Self::Devices => measuring(&["latency", "memory", "start"]),
         }
     }
