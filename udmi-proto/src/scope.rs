@@ -153,8 +153,10 @@ impl Scope<'_, '_> {
 
     /// Logs at `level` if the minimum level in force allows.
     pub(crate) fn log(&mut self, category: Category, level: Level, message: impl Into<String>) {
-        let entry = self.entry(category, message).at(level);
-        self.log_entry(entry);
+        if self.logs.takes(level) {
+            let entry = self.entry(category, message).at(level);
+            self.log_entry(entry);
+        }
     }
 
     /// Logs an entry if the minimum level in force allows.
