@@ -7,12 +7,14 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::json::Text;
 use crate::logs::clip;
 use crate::model::common::Timestamp;
+use crate::pointset::Orders;
 
 /// One block of a config as its machine gets it.
 #[derive(Debug)]
@@ -25,9 +27,9 @@ pub(crate) enum Block<T> {
     Good(T),
 }
 
-impl<T: DeserializeOwned> Block<T> {
+impl<'a, T: Deserialize<'a>> Block<T> {
     /// Reads a block. What is wrong with it goes to `findings`, with its path.
-    pub(crate) fn read(name: &str, raw: Option<&RawValue>, findings: &mut Vec<String>) -> Self {
+    pub(crate) fn read(name: &str, raw: Option<&'a RawValue>, findings: &mut Vec<String>) -> Self {
         let Some(raw) = raw else { return Self::Absent };
         match serde_json::from_str(raw.get()) {
             Ok(block) => Self::Good(block),
@@ -40,6 +42,17 @@ impl<T: DeserializeOwned> Block<T> {
     }
 }
 
+impl<'a> Block<Orders<'a>> {
+    /// Reads the pointset block, which may have been read already.
+    pub(crate) fn of_points(points: Points<'a>, findings: &mut Vec<String>) -> Self {
+        match points {
+            Points::Absent => Self::Absent,
+            Points::Read(orders) => Self::Good(orders),
+            Points::Unread(raw) => Self::read("pointset", Some(raw), findings),
+        }
+    }
+}
+
 impl<T> Block<T> {
     pub(crate) fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
@@ -47,7 +60,7 @@ impl<T> Block<T> {
 }
 
 /// Reads the block once more, this time keeping track of where it is: bad blocks are rare and may be slow.
-fn locate<T: DeserializeOwned>(name: &str, raw: &RawValue) -> Option<String> {
+fn locate<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
     let path = error.path().to_string();
@@ -93,9 +106,20 @@ pub(crate) struct Envelope<'a> {
     pub(crate) discovery: Option<&'a RawValue>,
     pub(crate) localnet: Option<&'a RawValue>,
     pub(crate) blobset: Option<&'a RawValue>,
-    pub(crate) pointset: Option<&'a RawValue>,
+    pub(crate) pointset: Points<'a>,
     /// Members that are none of UDMI's; as many as a packet can hold, and only while the config is handled.
     pub(crate) others: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// The pointset block, by far the largest of a config.
+#[derive(Debug, Default)]
+pub(crate) enum Points<'a> {
+    #[default]
+    Absent,
+    /// In passing, since it is good.
+    Read(Orders<'a>),
+    /// Something is wrong with it or with another part of the config.
+    Unread(&'a RawValue),
 }
 
 /// Members of a config that the core reads itself.
@@ -111,14 +135,14 @@ pub(crate) struct Broken {
 
 /// Reads the envelope: valid JSON, an object, with a timestamp (§11 item 20).
 pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
-    let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let members = Members::deserialize(&mut deserializer)
-        .and_then(|members| deserializer.end().map(|()| members))
-        .map_err(|error| {
+    let members = match read_at_once(payload) {
+        Some(members) => members,
+        None => read_members(payload).map_err(|error| {
             let reason = unquoted(&error);
             let message = format!("config is no valid JSON object: {}", without_position(&reason));
             Broken { message, detail: Some(clipped(reason)) }
-        })?;
+        })?,
+    };
     let text = match members.timestamp {
         None => return Err(broken("timestamp: expected a date and time, found nothing")),
         Some(raw) => match serde_json::from_str::<Cow<'_, str>>(raw.get()) {
@@ -131,6 +155,22 @@ pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
         return Err(broken("timestamp: expected a date and time by RFC 3339"));
     };
     Ok(Envelope { timestamp: echoable(timestamp, millis), millis, ..members.envelope })
+}
+
+/// Reads the envelope and the pointset block in one pass; none if there is anything wrong with either.
+fn read_at_once(payload: &[u8]) -> Option<Members<'_>> {
+    // What is skipped has to be text as well, or it is no valid JSON.
+    let text = core::str::from_utf8(payload).ok()?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = MembersSeed { reads_points: true }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok().map(|()| members)
+}
+
+/// Reads the envelope alone.
+fn read_members(payload: &[u8]) -> serde_json::Result<Members<'_>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    let members = MembersSeed { reads_points: false }.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| members)
 }
 
 fn clipped(mut text: String) -> String {
@@ -155,15 +195,21 @@ struct Members<'a> {
     envelope: Envelope<'a>,
 }
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+/// How the members are read.
+struct MembersSeed {
+    /// The pointset block as well, so that what is wrong with it fails the whole.
+    reads_points: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for MembersSeed {
+    type Value = Members<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
+impl<'de> Visitor<'de> for MembersSeed {
     type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,27 +219,34 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Members::default();
         let envelope = &mut members.envelope;
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            let slot = match name.0.as_ref() {
+        while let Some(Text(name)) = map.next_key()? {
+            let slot = match name.as_ref() {
                 "timestamp" => &mut members.timestamp,
                 "system" => &mut envelope.system,
                 "gateway" => &mut envelope.gateway,
                 "discovery" => &mut envelope.discovery,
                 "localnet" => &mut envelope.localnet,
                 "blobset" => &mut envelope.blobset,
-                "pointset" => &mut envelope.pointset,
+                "pointset" => {
+                    let points = self.points(&mut map)?;
+                    if !matches!(envelope.pointset, Points::Absent) {
+                        return Err(twice(&name));
+                    }
+                    envelope.pointset = points;
+                    continue;
+                }
                 "version" => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
                 _ => {
-                    envelope.others.push((name.0, map.next_value()?));
+                    envelope.others.push((name, map.next_value()?));
                     continue;
                 }
             };
             let value: &RawValue = map.next_value()?;
             if slot.is_some() {
-                return Err(A::Error::custom(format_args!("member {} is there twice", name.0)));
+                return Err(twice(&name));
             }
             *slot = Some(value).filter(|raw| raw.get() != "null");
         }
@@ -201,29 +254,18 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member's name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(text.into())))
-            }
+impl MembersSeed {
+    fn points<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Points<'de>, A::Error> {
+        if self.reads_points {
+            return Ok(map.next_value::<Option<Orders<'de>>>()?.map_or(Points::Absent, Points::Read));
         }
-        deserializer.deserialize_str(Text)
+        let raw: &RawValue = map.next_value()?;
+        Ok(if raw.get() == "null" { Points::Absent } else { Points::Unread(raw) })
     }
+}
+
+fn twice<E: serde::de::Error>(name: &str) -> E {
+    E::custom(format_args!("member {name} is there twice"))
 }
 
 #[cfg(test)]
@@ -292,8 +334,33 @@ mod tests {
         let text = br#"{"timestamp":"2026-03-01T10:00:00Z","pointset":{"points":{"a":{"ref":5}}}}"#;
         let envelope = read(text).unwrap();
         let mut findings = Vec::new();
-        Block::<config::Pointset>::read("pointset", envelope.pointset, &mut findings);
+        Block::of_points(envelope.pointset, &mut findings);
         assert_eq!(findings, ["pointset.points.a.ref: invalid type: integer `5`, expected a string"]);
+    }
+
+    #[test]
+    fn a_config_is_read_at_once_unless_something_is_wrong_with_its_points_or_its_envelope() {
+        let is_read = |member: &[u8]| {
+            let mut payload = br#"{"timestamp":"2026-03-01T10:00:00Z","#.to_vec();
+            payload.extend_from_slice(member);
+            payload.push(b'}');
+            match read(&payload) {
+                Ok(Envelope { pointset: Points::Read(_), .. }) => "at once",
+                Ok(Envelope { pointset: Points::Unread(_), .. }) => "later",
+                Ok(Envelope { pointset: Points::Absent, .. }) => "absent",
+                Err(_) => "broken",
+            }
+        };
+        assert_eq!(is_read(br#""pointset":{"points":{"a":{}}}"#), "at once");
+        assert_eq!(is_read(br#""system":5,"pointset":{}"#), "at once");
+        assert_eq!(is_read(br#""pointset":null"#), "absent");
+        assert_eq!(is_read(br#""pointset":{"points":{"a":5}}"#), "later");
+        assert_eq!(is_read(br#""pointset":[]"#), "later");
+        assert_eq!(is_read(br#""pointset":{"points":{"a":5}"#), "broken");
+        assert_eq!(is_read(br#""pointset":{},"pointset":{}"#), "broken");
+        assert_eq!(is_read(br#""pointset":null,"pointset":{}"#), "at once");
+        assert_eq!(is_read(b"\"pointset\":{\"other\":\"\xff\"}"), "broken");
+        assert_eq!(is_read(b"\"other\":\"\xff\",\"pointset\":{}"), "broken");
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(crate) struct DeviceCore {
     suppress_state: bool,
     config_sync: Option<core::time::Duration>,
     last_state: UtcMillis,
+    /// How large it was.
+    state_bytes: usize,
     /// States without a receipt.
     states: Set<Token>,
     /// States are held back, whatever there is to tell.
@@ -102,6 +104,7 @@ impl DeviceCore {
             suppress_state: options.suppress_state,
             config_sync: options.config_sync(),
             last_state: UtcMillis(0),
+            state_bytes: 0,
             states: Set::new(),
             holds_states: false,
             endpoint: EndpointEntry::default(),
@@ -257,7 +260,7 @@ impl DeviceCore {
                 self.with(cx, |blocks, sc| refuse(blocks, sc, broken));
                 Facts::UNKNOWN
             }
-            Some(Ok(envelope)) => self.apply(cx, &envelope),
+            Some(Ok(envelope)) => self.apply(cx, envelope),
         };
         // The first config of a connection lets states go out, a later one wants an answer.
         self.latch.sync();
@@ -265,13 +268,13 @@ impl DeviceCore {
         facts
     }
 
-    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) -> Facts {
+    fn apply(&mut self, cx: &mut Cx<'_, Udmi>, mut envelope: Envelope<'_>) -> Facts {
         let facts = self.with(cx, |blocks, sc| {
             // Still judged by the old minimum level.
             sc.log(PARSE, PARSE.level(), "config parsed");
-            put_in_force(blocks, sc, envelope)
+            put_in_force(blocks, sc, &mut envelope)
         });
-        self.offer_custom_blocks(cx, envelope);
+        self.offer_custom_blocks(cx, &envelope);
         self.with(cx, |blocks, sc| {
             blocks.discovery.after_config(sc, blocks.pointset, blocks.localnet);
             blocks.system.modes.after_config(sc);
@@ -435,7 +438,7 @@ fn refuse(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, broken: reading::Brok
     blocks.system.set_status(Some(entry));
 }
 
-fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Envelope<'_>) -> Facts {
+fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &mut Envelope<'_>) -> Facts {
     let mut findings = Vec::new();
     let system = Block::read("system", envelope.system, &mut findings);
     blocks.system.on_config(sc, system);
@@ -444,7 +447,7 @@ fn put_in_force(blocks: &mut Blocks<'_>, sc: &mut Scope<'_, '_>, envelope: &Enve
     let gateway = Block::<model::Gateway>::read("gateway", envelope.gateway, &mut findings);
     let proxy_ids = ProxyIds::of(&gateway);
     blocks.reach.on_config(sc, gateway, blocks.localnet);
-    let pointset = Block::read("pointset", envelope.pointset, &mut findings);
+    let pointset = Block::of_points(core::mem::take(&mut envelope.pointset), &mut findings);
     blocks.pointset.on_config(sc, pointset, Some(envelope.millis));
     let mut blobset = Block::<model::Blobset>::read("blobset", envelope.blobset, &mut findings);
     let discovery = Block::read("discovery", envelope.discovery, &mut findings);

@@ -1,10 +1,12 @@
-//! JSON that is carried without being looked into.
+//! JSON that is carried without being looked into, and how JSON is written.
 
-use alloc::borrow::ToOwned as _;
+pub(crate) mod write;
+
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use serde::de::Error as _;
+use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -29,10 +31,6 @@ impl Json {
 
     pub(crate) fn from_raw(raw: &RawValue) -> Self {
         Self(raw.to_owned())
-    }
-
-    pub(crate) fn raw(&self) -> &RawValue {
-        &self.0
     }
 
     /// The text.
@@ -80,3 +78,28 @@ impl fmt::Display for JsonError {
 }
 
 impl core::error::Error for JsonError {}
+
+/// A text, borrowed where it has no escapes.
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}

@@ -140,11 +140,12 @@ pub(crate) struct Known {
     pub(crate) custom_blocks: Vec<String>,
 }
 
-impl From<&Settings> for Known {
-    fn from(settings: &Settings) -> Self {
+impl Known {
+    /// Takes the points out of the settings, which may be thousands, and copies the rest.
+    pub(crate) fn take(settings: &mut Settings) -> Self {
         Self {
             identity: settings.identity.clone(),
-            points: settings.points.clone(),
+            points: core::mem::take(&mut settings.points),
             families: settings.families.clone(),
             features: settings.features.clone(),
             scans: settings.scans.clone(),

@@ -18,7 +18,7 @@ use crate::port::{Command, Hook, Notice, Outcome};
 use crate::redirect::{self, Authentication, Redirect};
 use crate::scope::DeviceTimer;
 use crate::secrets;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Known, Settings, SettingsError};
 use crate::topics::Topics;
 
 /// A UDMI device or gateway on one link.
@@ -39,7 +39,8 @@ impl Udmi {
     pub fn new(mut settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
-        let own = DeviceCore::new(Actor::Own, (&settings).into(), &settings.options, topics, Slot(0));
+        let known = Known::take(&mut settings);
+        let own = DeviceCore::new(Actor::Own, known, &settings.options, topics, Slot(0));
         let redirect = Redirect::new(&settings);
         let gateway = match &mut settings.gateway {
             None => None,
@@ -54,7 +55,8 @@ impl Udmi {
         Ok(Self { settings, own, gateway, redirect, credentials: Credentials::new() })
     }
 
-    /// The settings it was made from; what a gateway knows of proxied devices has gone into them.
+    /// The settings it was made from, but for the points, and of a gateway the proxied devices: what is known of them
+    /// may change.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings

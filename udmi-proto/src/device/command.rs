@@ -56,7 +56,7 @@ impl DeviceCore {
                 self.with(cx, |blocks, sc| blocks.pointset.override_point(sc, &point, overridden));
             }
             Command::DefinePoint { point, model } => {
-                self.with(cx, |blocks, sc| blocks.pointset.define_point(sc, point, model));
+                self.with(cx, |blocks, sc| blocks.pointset.define_point(sc, &point, model));
             }
             Command::RemovePoint { point } => {
                 self.with(cx, |blocks, sc| blocks.pointset.remove_point(sc, &point));

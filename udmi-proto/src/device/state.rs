@@ -1,13 +1,10 @@
 //! When a state goes out, and the document, written straight from the blocks without a copy (§3.2, §7.1).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use device_link::{Cx, Map, Queue, UtcMillis};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use device_link::{Cx, Queue, UtcMillis};
 
-use crate::json::Json;
+use crate::json::write::{self, Object};
 use crate::model::common::{ReservedBlob, Timestamp, VERSION};
 use crate::port::Notice;
 use crate::scope::DeviceTimer;
@@ -39,6 +36,7 @@ impl DeviceCore {
         }
         self.last_state = state_time(self.last_state, now.utc.whole_second());
         let Some(json) = self.render_state() else { return };
+        self.state_bytes = json.len();
         let slot = self.slot;
         let token = self.with(cx, |_, sc| {
             let topic = sc.topics;
@@ -52,7 +50,49 @@ impl DeviceCore {
 
     /// The complete state as JSON.
     pub(super) fn render_state(&self) -> Option<Vec<u8>> {
-        serde_json::to_vec(&State(self)).ok()
+        let mut out = write::room_like(self.state_bytes);
+        self.put_state(&mut out).ok().map(|()| out)
+    }
+
+    fn put_state(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let mut state = Object::begin(out);
+        state.text("timestamp", Timestamp::from_millis(self.last_state.0).as_str());
+        state.text("version", VERSION);
+        state.value("system", &self.system.report())?;
+        if let Some(localnet) = self.localnet.report() {
+            state.value("localnet", &localnet)?;
+        }
+        self.pointset.report(&mut state)?;
+        if let Some(discovery) = self.discovery.report() {
+            state.value("discovery", &discovery)?;
+        }
+        if let Some(gateway) = self.reach.report() {
+            state.value("gateway", &gateway)?;
+        }
+        self.put_blobset(&mut state)?;
+        for (name, content) in &self.blocks {
+            state.member(name).extend_from_slice(content.as_str().as_bytes());
+        }
+        state.end();
+        Ok(())
+    }
+
+    /// `state.blobset`, whose member is required (§5.2).
+    fn put_blobset(&self, state: &mut Object<'_>) -> serde_json::Result<()> {
+        if self.blobset.report().is_none() && self.endpoint.shown.is_none() {
+            return Ok(());
+        }
+        let mut blobset = state.object("blobset");
+        let mut blobs = blobset.object("blobs");
+        if let Some(endpoint) = &self.endpoint.shown {
+            blobs.value(ReservedBlob::IotEndpointConfig.as_str(), endpoint)?;
+        }
+        for (name, blob) in self.blobset.report().into_iter().flatten() {
+            blobs.value(name, &blob)?;
+        }
+        blobs.end();
+        blobset.end();
+        Ok(())
     }
 }
 
@@ -62,61 +102,4 @@ impl DeviceCore {
 fn state_time(last: UtcMillis, now: UtcMillis) -> UtcMillis {
     let step = last.0.saturating_sub(now.0);
     if (0..=CORRECTION).contains(&step) { last } else { now }
-}
-
-struct State<'a>(&'a DeviceCore);
-
-impl Serialize for State<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let device = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", &Timestamp::from_millis(device.last_state.0))?;
-        map.serialize_entry("version", VERSION)?;
-        map.serialize_entry("system", &device.system.report())?;
-        if let Some(localnet) = device.localnet.report() {
-            map.serialize_entry("localnet", &localnet)?;
-        }
-        if let Some(pointset) = device.pointset.report() {
-            map.serialize_entry("pointset", &pointset)?;
-        }
-        if let Some(discovery) = device.discovery.report() {
-            map.serialize_entry("discovery", &discovery)?;
-        }
-        if let Some(gateway) = device.reach.report() {
-            map.serialize_entry("gateway", &gateway)?;
-        }
-        if device.blobset.report().is_some() || device.endpoint.shown.is_some() {
-            map.serialize_entry("blobset", &Blobset { blobs: Blobs(device) })?;
-        }
-        custom(&device.blocks, &mut map)?;
-        map.end()
-    }
-}
-
-/// `state.blobset`; the member is required (§5.2).
-#[derive(Serialize)]
-struct Blobset<'a> {
-    blobs: Blobs<'a>,
-}
-
-struct Blobs<'a>(&'a DeviceCore);
-
-impl Serialize for Blobs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(endpoint) = &self.0.endpoint.shown {
-            map.serialize_entry(ReservedBlob::IotEndpointConfig.as_str(), endpoint)?;
-        }
-        for (name, blob) in self.0.blobset.report().into_iter().flatten() {
-            map.serialize_entry(name, &blob)?;
-        }
-        map.end()
-    }
-}
-
-fn custom<M: SerializeMap>(blocks: &Map<String, Json>, map: &mut M) -> Result<(), M::Error> {
-    for (name, content) in blocks {
-        map.serialize_entry(name, content.raw())?;
-    }
-    Ok(())
 }

@@ -9,9 +9,9 @@ use crate::model::common::{Depth, Stage, Timestamp};
 use crate::model::config::DiscoveryEnumerations;
 use crate::model::discovery::{Discovery, DiscoveryFamily, DiscoveryFeature};
 use crate::model::metadata::{PointsetPoint, ValueType};
-use crate::pointset::Pointset;
+use crate::pointset::{KnownPoint, Pointset};
 use crate::scope::Scope;
-use crate::settings::{PointModel, ValueKind};
+use crate::settings::ValueKind;
 use device_link::Map;
 
 /// The family of ids in the cloud, in which a device tells of itself (§11 item 8).
@@ -74,7 +74,7 @@ impl Enumeration {
         let feature = |(name, stage): (&String, &Stage)| {
             (name.clone(), DiscoveryFeature { stage: Some(*stage).filter(|stage| *stage != Stage::Unknown) })
         };
-        let point = |(name, model): (&String, &PointModel)| (name.clone(), described(model));
+        let point = |(name, model): (&str, &KnownPoint)| (name.into(), described(model));
         Discovery {
             generation: Some(generation.text.clone()),
             family: Some(OWN_FAMILY.into()),
@@ -91,16 +91,16 @@ fn is_asked(depth: Option<Depth>) -> bool {
 }
 
 /// A point as metadata describe it.
-fn described(model: &PointModel) -> PointsetPoint {
+fn described(model: &KnownPoint) -> PointsetPoint {
     PointsetPoint {
-        units: model.units.clone(),
-        kind: model.kind.as_ref().map(|kind| match kind {
+        units: model.units().map(String::from),
+        kind: model.kind().map(|kind| match kind {
             ValueKind::Boolean => ValueType::Boolean,
             ValueKind::Number { .. } => ValueType::Number,
             ValueKind::Text | ValueKind::Enumeration(_) => ValueType::String,
         }),
         writable: model.writable.then_some(true),
-        ref_: model.reference.clone(),
+        ref_: model.reference().map(String::from),
         ..PointsetPoint::default()
     }
 }

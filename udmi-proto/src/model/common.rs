@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 use jiff::fmt::temporal::Pieces;
@@ -66,14 +67,16 @@ impl Timestamp {
         const YEAR_0: i64 = -62_167_219_200_000;
         const YEAR_10000: i64 = 253_402_300_800_000;
         let within = millis.clamp(YEAR_0, YEAR_10000 - 1_000_000_000);
-        let mut text = String::with_capacity("1970-01-01T00:00:00.000Z".len());
+        let mut text = Vec::with_capacity("1970-01-01T00:00:00.000Z".len());
         put_moment(&mut text, within);
         if millis.rem_euclid(1000) != 0 {
-            text.push('.');
-            put_digits(&mut text, within.rem_euclid(1000), 100);
+            let fraction = within.rem_euclid(1000);
+            text.push(b'.');
+            put_digit(&mut text, fraction / 100);
+            put_two_digits(&mut text, fraction % 100);
         }
-        text.push('Z');
-        Self(Cow::Owned(text))
+        text.push(b'Z');
+        Self(Cow::Owned(String::from_utf8(text).unwrap_or_default()))
     }
 
     /// As [`Timestamp::from_millis`], with the fraction cut off.
@@ -117,25 +120,26 @@ fn days_since_epoch(date: jiff::civil::Date) -> i32 {
 }
 
 /// Writes date and time of day. Written out here because every message carries one.
-fn put_moment(text: &mut String, millis: i64) {
+fn put_moment(text: &mut Vec<u8>, millis: i64) {
     let (year, month, day) = date_of(millis.div_euclid(86_400_000));
     let second = millis.rem_euclid(86_400_000) / 1000;
-    put_digits(text, year, 1000);
+    put_two_digits(text, year / 100);
+    put_two_digits(text, year % 100);
     for (separator, number) in
-        [('-', month), ('-', day), ('T', second / 3600), (':', second / 60 % 60), (':', second % 60)]
+        [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
     {
         text.push(separator);
-        put_digits(text, number, 10);
+        put_two_digits(text, number);
     }
 }
 
-/// Writes a number that is not negative from the place of `unit` on.
-fn put_digits(text: &mut String, number: i64, mut unit: i64) {
-    while unit > 0 {
-        let digit = u8::try_from(number / unit % 10).unwrap_or(0);
-        text.push(char::from(b'0' + digit));
-        unit /= 10;
-    }
+fn put_two_digits(text: &mut Vec<u8>, number: i64) {
+    put_digit(text, number / 10);
+    put_digit(text, number % 10);
+}
+
+fn put_digit(text: &mut Vec<u8>, digit: i64) {
+    text.push(b'0' + (digit % 10) as u8);
 }
 
 /// Year, month and day of so many days after 1970-01-01.

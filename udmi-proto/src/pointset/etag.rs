@@ -6,6 +6,7 @@ use core::fmt::Write as _;
 use device_link::Instant;
 use sha2::{Digest, Sha256};
 
+use super::model::Model;
 use super::point::Point;
 use crate::latch::StateLatch;
 
@@ -45,15 +46,15 @@ impl Etags {
 }
 
 /// The first 32 hexadecimal digits of a SHA-256 over units, value states and set values.
-pub(super) fn compute<'a>(points: impl Iterator<Item = (&'a String, &'a Point)>) -> String {
+pub(super) fn compute<'a>(points: impl Iterator<Item = (&'a str, &'a Point)>) -> String {
     let mut hash = Sha256::new();
     let mut line = String::new();
     for (name, point) in points.filter(|(_, point)| point.is_in_force()) {
         line.clear();
-        let units = point.model.as_ref().and_then(|model| model.units.as_deref());
-        let state = point.writing.value_state().map_or("", |state| state.as_str());
+        let units = point.model().and_then(Model::units);
+        let state = point.writing().value_state().map_or("", |state| state.as_str());
         // Lengths and quotes keep the parts apart, whatever they hold.
-        let _ = writeln!(line, "{name} {units:?} {state} {:?}", point.writing.value());
+        let _ = writeln!(line, "{name} {units:?} {state} {:?}", point.writing().value());
         hash.update(line.as_bytes());
     }
     hash.finalize().iter().take(ETAG_CHARACTERS / 2).fold(String::new(), |mut text, byte| {

@@ -19,32 +19,35 @@
 
 mod changes;
 mod etag;
+mod model;
 mod models;
 mod number;
+mod orders;
 mod point;
+mod points;
 mod read;
 mod report;
 mod sample;
 mod write;
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use device_link::{HookId, Map, UtcMillis};
-use serde::Serialize;
 
 use self::etag::{ETAG_CHARACTERS, Etags};
+use self::model::{Model, Units};
+use self::orders::PointOrder;
 use self::point::{Order, Point};
-use self::report::{Conditions, Report};
+use self::points::Points;
 use self::sample::{Asked, Pace};
 use self::write::{Expiry, Gate, Writes};
 use crate::config::Block;
 use crate::model::category::{Category, Level};
 use crate::model::common::Timestamp;
-use crate::model::config;
 use crate::model::entry::Entry;
 use crate::model::value::Value;
 use crate::name;
@@ -59,12 +62,15 @@ pub(crate) const POINTS: usize = 2000;
 /// Longest name of a point, in bytes.
 pub(crate) const NAME_BYTES: usize = 256;
 
+pub(crate) use self::model::Model as KnownPoint;
+pub(crate) use self::orders::Orders;
+
 /// The points of one device.
 #[derive(Debug)]
 pub(crate) struct Pointset {
     /// The points the device knows and those the config names, in one map: all that is to be reported is
     /// found in one walk, without lookups.
-    points: Map<String, Point>,
+    points: Points,
     /// The config in force, if it has a pointset block.
     block: Option<InForce>,
     pace: Pace,
@@ -72,6 +78,8 @@ pub(crate) struct Pointset {
     writes: Writes,
     etags: Etags,
     echo_etag: bool,
+    /// How large the last complete event was.
+    event_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -86,15 +94,20 @@ struct InForce {
 impl Pointset {
     /// Points with names that are not legal are left out, since no message could carry them.
     pub(crate) fn new(points: Map<String, PointModel>, options: &Options) -> Self {
+        let mut units = Units::default();
+        let mut known = |model| Point::known(Model::new(model, &mut units));
         let legal = points.into_iter().filter(|(name, _)| is_name(name));
+        let mut points = Points::default();
+        points.add(legal.map(|(name, model)| (name.into(), known(model))).collect());
         Self {
-            points: legal.map(|(name, model)| (name, Point::known(model))).collect(),
+            points,
             block: None,
             pace: Pace::default(),
             asked: None,
             writes: Writes::new(Duration::from_millis(options.minimum_updating_ms)),
             etags: Etags::default(),
             echo_etag: options.echo_etag,
+            event_bytes: 0,
         }
     }
 
@@ -103,7 +116,7 @@ impl Pointset {
     pub(crate) fn on_config(
         &mut self,
         sc: &mut Scope<'_, '_>,
-        block: Block<config::Pointset>,
+        block: Block<Orders<'_>>,
         config_utc: Option<i64>,
     ) {
         match block {
@@ -114,7 +127,7 @@ impl Pointset {
                 let block = self.block.get_or_insert_default();
                 block.status.get_or_insert(entry);
             }
-            Block::Good(config) => self.apply(sc, config, config_utc),
+            Block::Good(orders) => self.apply(sc, orders, config_utc),
         }
         self.settle(sc);
     }
@@ -195,9 +208,9 @@ impl Pointset {
         let mut strange: Option<&str> = None;
         let mut strangers = 0_usize;
         for (name, reading) in readings {
-            while points.next_if(|(known, _)| known.as_str() < name).is_some() {}
-            let point = points.peek_mut().filter(|(known, _)| known.as_str() == name);
-            match (point.filter(|(_, point)| point.model.is_some()), reading) {
+            while points.next_if(|(known, _)| *known < name).is_some() {}
+            let point = points.peek_mut().filter(|(known, _)| *known == name);
+            match (point.filter(|(_, point)| point.model().is_some()), reading) {
                 (Some((_, point)), Reading::Value(value)) => changes.accept(sc, name, point, value),
                 (Some((_, point)), Reading::Failed(message)) => changes.fail(sc, name, point, &message),
                 (None, _) => {
@@ -238,15 +251,6 @@ impl Pointset {
         self.settle(sc);
     }
 
-    /// The block of the state, if the config has a pointset block (§4.2).
-    pub(crate) fn report(&self) -> Option<impl Serialize + '_> {
-        self.block.as_ref().map(|block| Report {
-            state_etag: self.reported_etag(block),
-            status: block.status.as_ref(),
-            points: Conditions(self),
-        })
-    }
-
     fn reported_etag<'a>(&'a self, block: &'a InForce) -> Option<&'a str> {
         let asked = block.etag.as_deref();
         if self.echo_etag { asked } else { asked.and(self.etags.current()) }
@@ -259,16 +263,19 @@ impl Pointset {
         sc.cancel(DeviceTimer::Expiry);
         self.writes.halt(sc);
         self.block = None;
-        for (name, point) in &mut self.points {
+        for (name, point) in self.points.iter_mut() {
             point.order = Order::Out;
-            point.told = None;
+            point.forget_told();
             if release {
                 self.writes.evaluate(sc, name, point);
             } else {
                 self.writes.suspend(sc, point);
             }
         }
-        self.points.retain(|_, point| point.model.is_some());
+        self.points.retain(|point| {
+            point.tidy();
+            point.model().is_some()
+        });
         self.pace = Pace::default();
         self.etags = Etags::default();
         self.settle(sc);
@@ -281,40 +288,46 @@ impl Pointset {
         }
         self.stop_sampling(sc);
         sc.cancel(DeviceTimer::Expiry);
-        for (name, point) in &mut self.points {
+        for (name, point) in self.points.iter_mut() {
             point.order = Order::Out;
             self.writes.evaluate(sc, name, point);
         }
-        self.points.retain(|_, point| point.model.is_some());
+        self.points.retain(|point| {
+            point.tidy();
+            point.model().is_some()
+        });
         self.writes.changes.state = true;
     }
 
-    fn apply(&mut self, sc: &mut Scope<'_, '_>, mut config: config::Pointset, config_utc: Option<i64>) {
-        let points = config.points.take();
+    fn apply(&mut self, sc: &mut Scope<'_, '_>, mut orders: Orders<'_>, config_utc: Option<i64>) {
+        let points = orders.points.take();
         let mut block = InForce { device_decides: points.is_none(), ..InForce::default() };
         block.status = match points {
             None => self.choose(),
             Some(points) => self.adopt(sc, points),
         };
-        let etag = config.state_etag.take().filter(|etag| !etag.is_empty());
+        let etag = orders.state_etag.take().filter(|etag| !etag.is_empty());
         let stale = etag.as_deref().is_some_and(|etag| !self.echo_etag && !self.is_recent(etag));
         match etag {
             Some(etag) if etag.chars().count() > ETAG_CHARACTERS => {
                 let message = "state_etag of the config is longer than 32 characters";
                 block.status.get_or_insert_with(|| sc.entry(Category::PointsetPointInvalid, message));
             }
-            etag => block.etag = etag,
+            etag => block.etag = etag.map(Cow::into_owned),
         }
         let before = self.block.take();
         self.keep_entry(&mut block, before);
         self.block = Some(block);
         self.writes.gate =
-            Gate { expiry: plan_expiry(sc, config.set_value_expiry.as_ref(), config_utc), stale };
-        for (name, point) in &mut self.points {
+            Gate { expiry: plan_expiry(sc, orders.set_value_expiry.as_ref(), config_utc), stale };
+        for (name, point) in self.points.iter_mut() {
             self.writes.evaluate(sc, name, point);
         }
-        self.points.retain(|_, point| point.model.is_some() || point.is_in_force());
-        self.set_pace(sc, &config);
+        self.points.retain(|point| {
+            point.tidy();
+            point.model().is_some() || point.is_in_force()
+        });
+        self.set_pace(sc, &orders);
     }
 
     /// A block status that stays keeps its time.
@@ -337,44 +350,51 @@ impl Pointset {
     /// The config names no points: all that the device knows (§11 item 38).
     fn choose(&mut self) -> Option<Entry> {
         for point in self.points.values_mut() {
-            let order = if point.model.is_some() { Order::Own } else { Order::Out };
-            self.writes.changes.state |= point.is_in_force() != (order != Order::Out);
-            point.order = order;
+            let is_known = point.model().is_some();
+            self.writes.changes.state |= point.is_in_force() != is_known;
+            point.order = if is_known { Order::Own } else { Order::Out };
         }
         None
     }
 
-    /// Takes over what the config says of each point. Both maps are sorted, so one walk does.
-    fn adopt(&mut self, sc: &mut Scope<'_, '_>, wanted: Map<String, config::PointsetPoint>) -> Option<Entry> {
+    /// Takes over what the config says of each point. Both are sorted, so one walk does.
+    fn adopt(
+        &mut self,
+        sc: &mut Scope<'_, '_>,
+        wanted: Vec<(Cow<'_, str>, PointOrder<'_>)>,
+    ) -> Option<Entry> {
         let mut illegal: Option<String> = None;
         let mut illegal_count = 0_usize;
         let mut legal_count = 0_usize;
-        let legal = wanted.into_iter().filter(|(name, _)| {
-            if is_name(name) {
-                legal_count += 1;
-                return legal_count <= POINTS;
-            }
-            illegal_count += 1;
-            illegal.get_or_insert_with(|| start_of(name).to_owned());
-            false
-        });
-        let mut wanted = legal.peekable();
         let mut newcomers = Vec::new();
-        for (name, point) in &mut self.points {
-            while let Some((newcomer, order)) = wanted.next_if(|(other, _)| other < name) {
-                newcomers.push((newcomer, Point::ordered(order)));
+        let mut known = self.points.iter_mut().peekable();
+        let mut is_changed = false;
+        for (name, order) in wanted {
+            while let Some((_, point)) = known.next_if(|(known, _)| **known < *name) {
+                is_changed |= point.leave();
             }
-            let order = wanted.next_if(|(other, _)| other == name);
-            let order = order.map_or(Order::Out, |(_, order)| Order::Given(order));
-            self.writes.changes.state |= point.is_in_force() != (order != Order::Out);
-            point.order = order;
-            if point.told.is_none() {
-                point.note_told(); // from now on changes count, not from the first value
+            let point = known.next_if(|(known, _)| **known == *name).map(|(_, point)| point);
+            // What is known by its name has a legal one.
+            if point.is_none() && !is_name(&name) {
+                illegal_count += 1;
+                illegal.get_or_insert_with(|| start_of(&name).to_owned());
+                continue;
+            }
+            legal_count += 1;
+            match point {
+                Some(point) if legal_count > POINTS => is_changed |= point.leave(),
+                Some(point) => {
+                    is_changed |= !point.is_in_force();
+                    point.follow(order);
+                    point.begin_telling();
+                }
+                None if legal_count > POINTS => {}
+                None => newcomers.push((name.into(), Point::ordered(order))),
             }
         }
-        newcomers.extend(wanted.map(|(name, order)| (name, Point::ordered(order))));
-        self.writes.changes.state |= !newcomers.is_empty();
-        self.points.extend(newcomers);
+        known.for_each(|(_, point)| is_changed |= point.leave());
+        self.writes.changes.state |= is_changed || !newcomers.is_empty();
+        self.points.add(newcomers);
         if let Some(name) = illegal {
             let more = illegal_count - 1;
             let message = format!("Point {name} has a name that UDMI does not allow, as have {more} others");
@@ -416,12 +436,8 @@ impl Pointset {
 }
 
 /// The point the application speaks of; if the device does not know it, the application is told.
-fn known<'a>(
-    sc: &mut Scope<'_, '_>,
-    points: &'a mut Map<String, Point>,
-    name: &str,
-) -> Option<&'a mut Point> {
-    let point = points.get_mut(name).filter(|point| point.model.is_some());
+fn known<'a>(sc: &mut Scope<'_, '_>, points: &'a mut Points, name: &str) -> Option<&'a mut Point> {
+    let point = points.get_mut(name).filter(|point| point.model().is_some());
     if point.is_none() {
         sc.notify(Notice::CommandRefused { reason: format!("Point {} is not defined", start_of(name)) });
     }

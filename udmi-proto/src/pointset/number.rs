@@ -1,9 +1,9 @@
 //! Values as they go to the wire, and when a change is worth telling.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use serde::{Serialize, Serializer};
-
+use crate::json::write;
 use crate::model::value::Value;
 use crate::settings::ValueKind;
 
@@ -74,27 +74,39 @@ pub(super) struct OnWire<'a> {
     pub(super) exact: bool,
 }
 
-impl Serialize for OnWire<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl OnWire<'_> {
+    /// Appends it as JSON.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
         match self.value {
-            Value::Number(number) if !self.exact => serializer.serialize_f64(two_decimals(*number)),
-            Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::Text(_) => {
-                self.value.serialize(serializer)
+            Value::Integer(whole) => write::put_integer(out, *whole),
+            Value::Text(text) => write::put_text(out, text),
+            Value::Number(number) if !self.exact => put_rounded(out, *number),
+            Value::Boolean(_) | Value::Number(_) => {
+                // Neither can fail.
+                let _ = write::put(out, self.value);
             }
         }
     }
 }
 
-/// Rounds to two decimals, halves away from zero. Numbers too large to have decimals stay.
-fn two_decimals(number: f64) -> f64 {
+/// Appends a number with two decimals. Numbers too large to have decimals stay.
+fn put_rounded(out: &mut Vec<u8>, number: f64) {
+    let rounded = hundredths(number);
+    if rounded.and_then(|hundredths| write::put_hundredths(out, hundredths)).is_none() {
+        #[allow(clippy::cast_precision_loss)]
+        let number = rounded.map_or(number, |hundredths| hundredths as f64 / 100.0);
+        // A number cannot fail.
+        let _ = write::put(out, &number);
+    }
+}
+
+/// Rounds to hundredths, halves away from zero; none of numbers too large to have any.
+fn hundredths(number: f64) -> Option<i64> {
     const WHOLE_FROM: f64 = 4_503_599_627_370_496.0; // 2^52
     let scaled = number * 100.0;
-    if !(-WHOLE_FROM..WHOLE_FROM).contains(&scaled) {
-        return number;
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-    let rounded = (scaled + if scaled < 0.0 { -0.5 } else { 0.5 }) as i64 as f64;
-    rounded / 100.0
+    #[allow(clippy::cast_possible_truncation)]
+    let rounded = || (scaled + if scaled < 0.0 { -0.5 } else { 0.5 }) as i64;
+    (-WHOLE_FROM..WHOLE_FROM).contains(&scaled).then(rounded)
 }
 
 /// Whether `now` is so far from `told` that a change-of-value update is due (§4.1 `cov_increment`).
@@ -154,10 +166,19 @@ mod tests {
 
     #[test]
     fn two_decimals_are_left_and_halves_go_away_from_zero() {
-        for (number, rounded) in
-            [(21.456, 21.46), (0.125, 0.13), (-0.125, -0.13), (21.0, 21.0), (1e300, 1e300), (-0.001, 0.0)]
-        {
-            assert_eq!(two_decimals(number), rounded, "{number}");
+        for (number, rounded) in [
+            (21.456, "21.46"),
+            (0.125, "0.13"),
+            (-0.125, "-0.13"),
+            (21.0, "21.0"),
+            (1e300, "1e+300"),
+            (-0.001, "0.0"),
+            (4_503_599_627_370.49, "4503599627370.49"),
+            (1e17, "1e+17"),
+        ] {
+            let mut out = Vec::new();
+            OnWire { value: &Value::Number(number), exact: false }.put(&mut out);
+            assert_eq!(core::str::from_utf8(&out), Ok(rounded));
         }
     }
 

@@ -1,6 +1,9 @@
 //! Readings: what the application says the values are.
 
+use alloc::boxed::Box;
+
 use super::changes::{Changes, entry, says};
+use super::model::Model;
 use super::number::{means_same, normalise};
 use super::point::{Point, Reading};
 use crate::model::category::Category;
@@ -10,15 +13,15 @@ use crate::scope::Scope;
 impl Changes {
     /// A point was read.
     pub(super) fn accept(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
-        let kind = point.model.as_ref().and_then(|model| model.kind.as_ref());
+        let kind = point.model().and_then(Model::kind);
         let value = match normalise(kind, value) {
             Ok(value) => value,
             Err(cause) => return self.fail(sc, name, point, &cause),
         };
         point.fresh = true;
         // A read-back of the set value keeps the form in which it was set: 60, not 60.0.
-        if point.shown.as_ref().is_some_and(|shown| !means_same(shown, &value)) {
-            point.shown = None;
+        if point.extra().shown.as_ref().is_some_and(|shown| !means_same(shown, &value)) {
+            point.clear_shown();
         }
         if matches!(point.reading, Reading::Failed(_)) && point.is_in_force() {
             self.log(entry(sc, Category::PointsetPointNominal, name, "read again"));
@@ -31,7 +34,7 @@ impl Changes {
     /// A point cannot be read.
     pub(super) fn fail(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point, cause: &str) {
         point.fresh = true;
-        point.shown = None;
+        point.clear_shown();
         if let Reading::Failed(entry) = &point.reading
             && says(entry, &Category::PointsetPointFailure, cause)
         {
@@ -42,6 +45,6 @@ impl Changes {
             self.log(entry.clone());
             self.state = true;
         }
-        point.reading = Reading::Failed(entry);
+        point.reading = Reading::Failed(Box::new(entry));
     }
 }

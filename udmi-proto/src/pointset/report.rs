@@ -1,101 +1,82 @@
-//! What the pointset says of itself: its block of the state, and its events. Both borrow all they show.
+//! What the pointset says of itself: its block of the state, and its events.
 
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use alloc::vec::Vec;
 
 use super::Pointset;
-use super::number::OnWire;
+use super::model::Model;
 use super::point::Point;
+use crate::json::write::{self, Object};
 use crate::model::common::{Timestamp, VERSION};
-use crate::model::entry::Entry;
-use crate::model::state::ValueState;
 
-/// The block of the state (§4.2).
-#[derive(Serialize)]
-pub(super) struct Report<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state_etag: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<&'a Entry>,
-    pub(super) points: Conditions<'a>,
-}
-
-/// The conditions of the points in force.
-pub(super) struct Conditions<'a>(pub(super) &'a Pointset);
-
-#[derive(Serialize)]
-struct Condition<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    units: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value_state: Option<ValueState>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'a Entry>,
-}
-
-impl Serialize for Conditions<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, point) in self.0.points.iter().filter(|(_, point)| point.is_in_force()) {
-            map.serialize_entry(name, &condition(point))?;
+impl Pointset {
+    /// Writes the block of the state, if the config has a pointset block (§4.2).
+    pub(crate) fn report(&self, state: &mut Object<'_>) -> serde_json::Result<()> {
+        let Some(block) = &self.block else { return Ok(()) };
+        let mut report = state.object("pointset");
+        if let Some(etag) = self.reported_etag(block) {
+            report.text("state_etag", etag);
         }
-        map.end()
-    }
-}
-
-fn condition(point: &Point) -> Condition<'_> {
-    Condition {
-        units: point.model.as_ref().and_then(|model| model.units.as_deref()),
-        value_state: point.writing.value_state(),
-        status: point.status(),
-    }
-}
-
-/// An event (§4.4).
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    timestamp: Timestamp,
-    version: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partial_update: Option<bool>,
-    points: Values<'a>,
-}
-
-impl<'a> Event<'a> {
-    /// With all values there are.
-    pub(super) fn complete(pointset: &'a Pointset, timestamp: Timestamp, missing: bool) -> Self {
-        let values = Values { pointset, moved_only: false };
-        Self { timestamp, version: VERSION, partial_update: missing.then_some(true), points: values }
+        if let Some(status) = &block.status {
+            report.value("status", status)?;
+        }
+        let mut points = report.object("points");
+        for (name, point) in self.points.iter().filter(|(_, point)| point.is_in_force()) {
+            condition(point, points.plain_object(name))?;
+        }
+        points.end();
+        report.end();
+        Ok(())
     }
 
-    /// With those values only that have moved.
-    pub(super) fn partial(pointset: &'a Pointset, timestamp: Timestamp) -> Self {
-        let values = Values { pointset, moved_only: true };
-        Self { timestamp, version: VERSION, partial_update: Some(true), points: values }
+    /// An event with all values there are (§4.4).
+    pub(super) fn complete_event(&self, timestamp: &Timestamp, missing: bool) -> Vec<u8> {
+        self.event(timestamp, missing, self.event_bytes, |_| true)
     }
-}
 
-struct Values<'a> {
-    pointset: &'a Pointset,
-    moved_only: bool,
-}
+    /// An event with those values only that have moved.
+    pub(super) fn partial_event(&self, timestamp: &Timestamp) -> Vec<u8> {
+        self.event(timestamp, true, 0, Point::has_moved)
+    }
 
-#[derive(Serialize)]
-struct Present<'a> {
-    present_value: OnWire<'a>,
-}
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, point) in self.pointset.points.iter().filter(|(_, point)| point.is_expected()) {
-            if self.moved_only && !point.has_moved() {
-                continue;
-            }
-            if let Some(present_value) = point.on_wire() {
-                map.serialize_entry(name, &Present { present_value })?;
+    fn event(
+        &self,
+        timestamp: &Timestamp,
+        is_partial: bool,
+        expected_bytes: usize,
+        is_told: impl Fn(&Point) -> bool,
+    ) -> Vec<u8> {
+        let mut out = write::room_like(expected_bytes);
+        let mut event = Object::begin(&mut out);
+        event.text("timestamp", timestamp.as_str());
+        event.text("version", VERSION);
+        if is_partial {
+            event.member("partial_update").extend_from_slice(b"true");
+        }
+        let mut points = event.object("points");
+        for (name, point) in self.points.iter().filter(|(_, point)| point.is_expected() && is_told(point)) {
+            if let Some(value) = point.on_wire() {
+                let out = points.plain_member(name);
+                out.extend_from_slice(br#"{"present_value":"#);
+                value.put(out);
+                out.push(b'}');
             }
         }
-        map.end()
+        points.end();
+        event.end();
+        out
     }
+}
+
+fn condition(point: &Point, mut condition: Object<'_>) -> serde_json::Result<()> {
+    if let Some(units) = point.model().and_then(Model::units) {
+        condition.text("units", units);
+    }
+    if let Some(state) = point.writing().value_state() {
+        condition.text("value_state", state.as_str());
+    }
+    if let Some(status) = point.status() {
+        condition.value("status", status)?;
+    }
+    condition.end();
+    Ok(())
 }

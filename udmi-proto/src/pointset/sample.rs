@@ -3,15 +3,14 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 use device_link::{HookId, Instant, Map};
 
-use super::Pointset;
 use super::point::{Point, Reading};
-use super::report::Event;
-use crate::model::config;
+use super::{Orders, Pointset};
 use crate::port::{Hook, Outcome, Reading as Answered, Wanted};
 use crate::scope::{DeviceTimer, Scope};
 use crate::settings::Source;
@@ -108,10 +107,10 @@ fn period(rate: Option<i64>, limit: Duration) -> Option<Duration> {
 }
 
 impl Pointset {
-    pub(super) fn set_pace(&mut self, sc: &mut Scope<'_, '_>, config: &config::Pointset) {
-        let limit = config.sample_limit_sec.unwrap_or(0).clamp(0, LONGEST);
+    pub(super) fn set_pace(&mut self, sc: &mut Scope<'_, '_>, orders: &Orders<'_>) {
+        let limit = orders.sample_limit_sec.unwrap_or(0).clamp(0, LONGEST);
         self.pace.limit = Duration::from_secs(limit.unsigned_abs());
-        let period = period(config.sample_rate_sec, self.pace.limit);
+        let period = period(orders.sample_rate_sec, self.pace.limit);
         if period == self.pace.period {
             return; // an unchanged period does not restart the timer
         }
@@ -226,12 +225,12 @@ impl Pointset {
         for (name, point) in self.points.iter_mut().filter(|(_, point)| point.is_read()) {
             point.fresh = false;
             match point.source() {
-                Some(Source::Computed) => wanted.computed.push(name.clone()),
+                Some(Source::Computed) => wanted.computed.push(name.to_owned()),
                 Some(Source::Polled | Source::Pushed) | None => {
                     if let Some(reference) = point.reference() {
-                        wanted.references.insert(name.clone(), reference.to_owned());
+                        wanted.references.insert(name.to_owned(), reference.to_owned());
                     }
-                    wanted.polled.push(name.clone());
+                    wanted.polled.push(name.to_owned());
                 }
             }
         }
@@ -239,7 +238,7 @@ impl Pointset {
             let known = self.points.iter().filter(|(_, point)| point.is_expected());
             wanted.known = known
                 .filter(|(_, point)| point.source() != Some(Source::Computed))
-                .filter_map(|(name, point)| Some((name.clone(), point.value()?.clone())))
+                .filter_map(|(name, point)| Some((name.to_owned(), point.value()?.clone())))
                 .collect();
         }
         wanted
@@ -302,7 +301,7 @@ impl Pointset {
 
     fn take_readings(&mut self, sc: &mut Scope<'_, '_>, values: Map<String, Answered>) {
         for (name, answer) in values {
-            let Some(point) = self.points.get_mut(&name).filter(|point| point.model.is_some()) else {
+            let Some(point) = self.points.get_mut(&name).filter(|point| point.model().is_some()) else {
                 continue;
             };
             match answer {
@@ -344,8 +343,9 @@ impl Pointset {
                 }
             }
         }
-        let event = Event::complete(self, sc.timestamp(), missing);
-        publish(sc, &event);
+        let event = self.complete_event(&sc.timestamp(), missing);
+        self.event_bytes = event.len();
+        publish(sc, event);
         self.points.values_mut().for_each(Point::note_told);
         let due = if regular { self.pace.due } else { None };
         self.pace = Pace { last: Some(now), opening: None, prompt: None, partial: None, due, ..self.pace };
@@ -364,7 +364,7 @@ impl Pointset {
         if !self.points.values().any(Point::has_moved) {
             return; // moved back meanwhile
         }
-        publish(sc, &Event::partial(self, sc.timestamp()));
+        publish(sc, self.partial_event(&sc.timestamp()));
         self.points.values_mut().filter(|point| point.has_moved()).for_each(Point::note_told);
         self.pace.last = Some(sc.now().at);
     }
@@ -445,10 +445,9 @@ impl Pointset {
     }
 }
 
-fn publish(sc: &mut Scope<'_, '_>, event: &Event<'_>) {
-    let Ok(payload) = serde_json::to_vec(event) else { return };
+fn publish(sc: &mut Scope<'_, '_>, event: Vec<u8>) {
     let topics = sc.topics;
-    sc.publish_event(&topics.events_pointset, Bytes::from(payload));
+    sc.publish_event(&topics.events_pointset, Bytes::from(event));
 }
 
 #[cfg(test)]

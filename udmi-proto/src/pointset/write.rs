@@ -1,14 +1,17 @@
 //! Write-back: what becomes of the set values of the config (§4.7).
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
 use device_link::{HookId, Instant, Map, Set};
 
 use super::changes::{Changes, entry, says};
-use super::point::{Answer, Order, Point, Reading, Writing};
+use super::point::{Answer, Point, Reading, Writing};
+use super::points::Points;
 use crate::model::category::Category;
+use crate::model::entry::Entry;
 use crate::model::state::ValueState;
 use crate::model::value::{SetValue, Value};
 use crate::port::{Hook, Outcome};
@@ -72,18 +75,18 @@ impl Writes {
     /// Brings a point in line with what the config orders: reference, set value, validity, writability,
     /// write, in this order.
     pub(super) fn evaluate(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
-        if point.order == Order::Out {
-            point.misfit = None;
+        if !point.is_in_force() {
+            point.clear_misfit();
             return self.let_go(sc, name, point);
         }
-        if point.model.is_none() {
+        if point.model().is_none() {
             self.misfit(sc, name, point, Category::PointsetPointInvalid, "unknown point in the config");
             return self.let_go(sc, name, point);
         }
         if point.reference_differs() || point.given_reference().is_some_and(|given| !sc.actor.takes(given)) {
             return self.misfit(sc, name, point, Category::PointsetPointFailure, "Invalid point ref");
         }
-        if point.misfit.take().is_some() {
+        if point.clear_misfit() {
             self.changes.state = true;
         }
         self.evaluate_set_value(sc, name, point);
@@ -97,13 +100,13 @@ impl Writes {
         category: Category,
         cause: &str,
     ) {
-        if point.misfit.as_ref().is_some_and(|entry| says(entry, &category, cause)) {
+        if point.misfit().is_some_and(|entry| says(entry, &category, cause)) {
             return;
         }
         let entry = entry(sc, category, name, cause);
         self.changes.log(entry.clone());
         self.changes.state = true;
-        point.misfit = Some(entry);
+        point.set_misfit(entry);
     }
 
     fn evaluate_set_value(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
@@ -123,14 +126,14 @@ impl Writes {
                 return self.refuse(sc, name, point, ValueState::Invalid, cause);
             }
         };
-        if point.writing.holds(value) {
+        if point.writing().holds(value) {
             return self.continue_write(sc, name, point);
         }
         if self.gate.stale {
             return self.refuse_stale(sc, name, point);
         }
-        let Some(model) = &point.model else { return };
-        if let Some(Err(cause)) = model.kind.as_ref().map(|kind| kind.accepts(value)) {
+        let Some(model) = point.model() else { return };
+        if let Some(Err(cause)) = model.kind().map(|kind| kind.accepts(value)) {
             return self.refuse(sc, name, point, ValueState::Invalid, &cause);
         }
         if !model.writable {
@@ -146,8 +149,8 @@ impl Writes {
 
     /// The value was taken on already: it is not written again, unless the point was taken over or let go.
     fn continue_write(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
-        let Some(value) = point.writing.value() else { return };
-        let yielded = matches!(point.writing, Writing::Overridden { .. });
+        let Some(value) = point.writing().value() else { return };
+        let yielded = matches!(point.writing(), Writing::Overridden { .. });
         if point.overridden && !yielded {
             let value = value.clone();
             self.yield_to_override(sc, name, point, value);
@@ -160,7 +163,7 @@ impl Writes {
     fn write(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
         self.give_up(sc, point);
         let reference = point.reference().map(String::from);
-        point.written_at.clone_from(&reference);
+        point.extra_mut().written_at.clone_from(&reference);
         let asked = Hook::WritePoint { point: name.to_owned(), value: value.clone(), reference };
         let Ok(hook) = sc.invoke(asked) else {
             self.backlog.insert(name.to_owned());
@@ -171,24 +174,24 @@ impl Writes {
         self.arm(sc, now + GIVE_UP_AFTER);
         self.changes.log(entry(sc, Category::PointsetPointUpdating, name, "writing"));
         self.changes.state = true;
-        point.writing = Writing::Pending { hook, value, since: now, late: None };
+        point.set_writing(Writing::Pending { hook, value, since: now, late: None });
     }
 
     fn yield_to_override(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point, value: Value) {
         self.give_up(sc, point);
-        point.shown = None;
+        point.clear_shown();
         let entry = entry(sc, Category::PointsetPointOverridden, name, "overridden locally");
         self.changes.log(entry.clone());
         self.changes.state = true;
-        point.writing = Writing::Overridden { value, entry };
+        point.set_writing(Writing::Overridden { value, entry: Box::new(entry) });
     }
 
     /// No set value is in force: the point is on its own again, at once.
     fn let_go(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
-        if !matches!(point.writing, Writing::Idle) {
+        if !matches!(point.writing(), Writing::Idle) {
             self.give_up(sc, point);
             self.changes.state = true;
-            point.writing = Writing::Idle;
+            point.set_writing(Writing::Idle);
         }
         self.release(sc, name, point);
     }
@@ -235,7 +238,7 @@ impl Writes {
             | ValueState::Failure
             | ValueState::Unknown => Category::PointsetPointFailure,
         };
-        if let Writing::Refused { state: before, entry } = &point.writing
+        if let Writing::Refused { state: before, entry } = point.writing()
             && *before == state
             && says(entry, &category, cause)
         {
@@ -244,18 +247,18 @@ impl Writes {
         let entry = entry(sc, category, name, cause);
         self.changes.log(entry.clone());
         self.changes.state = true;
-        point.writing = Writing::Refused { state, entry };
+        point.set_writing(Writing::Refused { state, entry: Box::new(entry) });
     }
 
     /// Nobody waits for a write that is under way any more; it may still reach the plant.
     fn give_up(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
-        match &point.writing {
+        match point.writing() {
             Writing::Pending { hook, .. } => {
                 sc.cancel_hook(*hook);
                 self.requests.remove(hook);
-                point.actuated = true;
+                point.extra_mut().actuated = true;
             }
-            Writing::Held { answer: Answer::Applied, .. } => point.actuated = true,
+            Writing::Held { answer: Answer::Applied, .. } => point.extra_mut().actuated = true,
             Writing::Idle
             | Writing::Refused { .. }
             | Writing::Held { answer: Answer::Failed { .. }, .. }
@@ -266,8 +269,8 @@ impl Writes {
     }
 
     fn release(&mut self, sc: &mut Scope<'_, '_>, name: &str, point: &mut Point) {
-        point.shown = None;
-        if !point.actuated {
+        point.clear_shown();
+        if !point.extra().actuated {
             return;
         }
         let reference = point.written_reference().map(String::from);
@@ -276,7 +279,7 @@ impl Writes {
             return;
         };
         self.requests.insert(hook, Request::Release(name.to_owned()));
-        point.actuated = false;
+        point.extra_mut().actuated = false;
     }
 
     /// No write is to be looked after any more.
@@ -290,24 +293,25 @@ impl Writes {
     /// The set value is not in force any more, and stays in the plant until the next config tells.
     pub(super) fn suspend(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
         self.give_up(sc, point);
-        point.misfit = None;
-        point.writing = Writing::Idle;
-        point.shown = None;
+        point.clear_misfit();
+        point.set_writing(Writing::Idle);
+        point.clear_shown();
     }
 
     /// The device has lost the point: there is nothing to write to, nor to release.
     pub(super) fn forget(&mut self, sc: &mut Scope<'_, '_>, point: &mut Point) {
         self.give_up(sc, point);
-        point.writing = Writing::Idle;
-        point.shown = None;
-        point.actuated = false;
+        point.set_writing(Writing::Idle);
+        point.clear_shown();
+        point.extra_mut().actuated = false;
+        point.tidy();
     }
 
     /// The application has answered. Gives the outcome back if the hook is none of ours.
     pub(super) fn on_answer(
         &mut self,
         sc: &mut Scope<'_, '_>,
-        points: &mut Map<String, Point>,
+        points: &mut Points,
         id: HookId,
         outcome: Outcome,
     ) -> Option<Outcome> {
@@ -336,7 +340,7 @@ impl Writes {
         id: HookId,
         outcome: Outcome,
     ) {
-        let (value, until) = match &point.writing {
+        let (value, until) = match point.writing() {
             Writing::Pending { hook, value, since, .. } if *hook == id => {
                 (value.clone(), *since + self.minimum)
             }
@@ -351,7 +355,7 @@ impl Writes {
         let answer = read_answer(sc, name, outcome);
         if until > sc.now().at {
             self.arm(sc, until);
-            point.writing = Writing::Held { value, until, answer };
+            point.set_writing(Writing::Held { value, until, answer });
         } else {
             self.settle(sc, name, point, value, answer);
         }
@@ -359,14 +363,14 @@ impl Writes {
 
     fn settle(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point, value: Value, answer: Answer) {
         self.changes.state = true;
-        point.writing = match answer {
+        let writing = match answer {
             Answer::Applied => {
                 self.changes.applied = true;
                 self.changes.log(entry(sc, Category::PointsetPointApplied, name, "set value applied"));
-                point.actuated = true;
+                point.extra_mut().actuated = true;
                 // A computed point shows what is computed, whatever was written.
                 if point.source() != Some(Source::Computed) {
-                    point.shown = Some(value.clone());
+                    point.extra_mut().shown = Some(value.clone());
                     if matches!(point.reading, Reading::Failed(_)) {
                         point.reading = Reading::None; // there is a present value again
                     }
@@ -374,18 +378,22 @@ impl Writes {
                 Writing::Applied { value }
             }
             Answer::Failed { state, entry } => {
-                self.changes.log(entry.clone());
+                self.changes.log(Entry::clone(&entry));
                 Writing::Failed { value, state, entry }
             }
         };
+        point.set_writing(writing);
     }
 
     /// Shows held answers whose time has come, and tells of writes that take too long.
-    pub(super) fn on_timer(&mut self, sc: &mut Scope<'_, '_>, points: &mut Map<String, Point>) {
+    pub(super) fn on_timer(&mut self, sc: &mut Scope<'_, '_>, points: &mut Points) {
         let now = sc.now().at;
         self.due = None;
-        for (name, point) in points {
-            match &mut point.writing {
+        for (name, point) in points.iter_mut() {
+            if let Writing::Idle = point.writing() {
+                continue; // which is what most points are, without anything to be looked at
+            }
+            match &mut point.extra_mut().writing {
                 Writing::Pending { since, late: late @ None, .. } => {
                     let due = *since + GIVE_UP_AFTER;
                     if due > now {
@@ -395,7 +403,7 @@ impl Writes {
                     let entry = entry(sc, Category::PointsetPointFailure, name, "not written in 60 s");
                     self.changes.log(entry.clone());
                     self.changes.state = true;
-                    *late = Some(entry);
+                    *late = Some(Box::new(entry));
                 }
                 Writing::Held { until, .. } if *until > now => {
                     let due = *until;
@@ -414,14 +422,14 @@ impl Writes {
 
     /// Settles a held answer.
     fn show(&mut self, sc: &Scope<'_, '_>, name: &str, point: &mut Point) {
-        let held = core::mem::take(&mut point.writing);
+        let held = core::mem::take(&mut point.extra_mut().writing);
         if let Writing::Held { value, answer, .. } = held {
             self.settle(sc, name, point, value, answer);
         }
     }
 
     /// Tries again what found no room among the pending hooks.
-    pub(super) fn resume(&mut self, sc: &mut Scope<'_, '_>, points: &mut Map<String, Point>) {
+    pub(super) fn resume(&mut self, sc: &mut Scope<'_, '_>, points: &mut Points) {
         while let Some(name) = self.backlog.pop_first() {
             let Some(point) = points.get_mut(&name) else { continue };
             self.evaluate(sc, &name, point);
@@ -451,5 +459,5 @@ fn read_answer(sc: &Scope<'_, '_>, name: &str, outcome: Outcome) -> Answer {
             (ValueState::Failure, Category::PointsetPointFailure, "the write was not understood".into())
         }
     };
-    Answer::Failed { state, entry: entry(sc, category, name, &cause) }
+    Answer::Failed { state, entry: Box::new(entry(sc, category, name, &cause)) }
 }
