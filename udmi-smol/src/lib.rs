@@ -51,7 +51,7 @@ pub use udmi_host::application::{
 };
 pub use udmi_proto;
 pub use udmi_proto::{
-    Category, Credentials, Endpoint, ExitReason, GatewaySettings, Identity, Level, Lifecycle, Notice,
-    Options, PointModel, PointNames, ProxyMode, ProxySettings, Reading, Secret, Settings, Transport, Value,
-    ValueKind,
+    Algorithm, Category, Credentials, Endpoint, ExitReason, GatewaySettings, Identity, Level, Lifecycle,
+    Limits, Notice, Options, PointModel, PointNames, ProxyMode, ProxySettings, Reading, Secret, Settings,
+    TokenSettings, Transport, Value, ValueKind, exit_code,
 };

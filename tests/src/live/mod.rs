@@ -16,6 +16,7 @@ pub mod kills;
 mod mosquitto;
 pub mod program;
 pub mod restarts;
+pub mod shown;
 mod terminator;
 pub mod tokens;
 pub mod web;

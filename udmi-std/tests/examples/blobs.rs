@@ -4,9 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 use udmi_tests::data_url::{encode, sha256};
+use udmi_tests::live::shown::{DEVICE, Shown, run};
 use udmi_tests::live::web::Web;
-
-use super::{DEVICE, Shown, run};
 
 fn order(name: &str, generation: u32, url: &str, content: &[u8]) -> Value {
     let blob = json!({
@@ -43,7 +42,7 @@ fn update_installs_tells_activates_and_ends_for_a_new_run() {
     assert_eq!(shown.program.end().code(), Some(192));
     assert_eq!(fs::read_to_string(shown.folder.path().join("out/active")).unwrap(), "v2\n");
     // The next run has the new version, and does not install it again.
-    shown.program = run("update", shown.folder.path(), shown.desk.address(), &[]);
+    shown.program = run("update", shown.folder.path(), shown.desk.address(), &[]).unwrap();
     shown.desk.state(DEVICE, |state| {
         let blob = &state["blobset"]["blobs"]["system"];
         let second = state["system"]["operation"]["restart_count"] == 2;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 
 use device_broker::{Access, Users};
 use serde_json::json;
@@ -11,26 +10,18 @@ use udmi_tests::live::certificates::Pki;
 use udmi_tests::live::desk::Desk;
 use udmi_tests::live::gate::Gate;
 use udmi_tests::live::program::{Program, example};
+use udmi_tests::live::shown::{DEVICE, REGISTRY, Shown, run, run_over_tls, sampling, text};
 use udmi_tests::live::{door, tokens};
-
-use super::{DEVICE, REGISTRY, Shown, run, text};
 
 /// Nobody listens there: the port was free a moment ago.
 fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The certificate of the broker is for `localhost`.
-fn start_over_tls(name: &str, folder: &Path, broker: SocketAddr, arguments: &[&str]) -> Program {
-    let url = format!("mqtts://localhost:{}", broker.port());
-    let arguments: Vec<_> = [url.as_str()].into_iter().chain(arguments.iter().copied()).collect();
-    Program::start(&example(name), folder, &arguments, &[]).unwrap()
-}
-
 #[test]
 fn without_a_broker_the_reason_is_told_and_the_program_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let mut program = run("telemetry", folder.path(), nowhere(), &[]);
+    let mut program = run("telemetry", folder.path(), nowhere(), &[]).unwrap();
     assert!(!program.end().success());
     let said = program.said().join("\n");
     assert!(said.contains("Error: no connection to the broker within 5s: "), "{said}");
@@ -58,10 +49,9 @@ fn connect_anonymous_tells_of_connection_config_and_loss() {
 #[test]
 fn first_sets_the_point_and_samples_both() {
     let mut shown = Shown::start("first");
-    shown.desk.configure(
-        DEVICE,
-        &super::sampling(&json!({ "room_temperature": {}, "setpoint": { "set_value": 21 } })),
-    );
+    shown
+        .desk
+        .configure(DEVICE, &sampling(&json!({ "room_temperature": {}, "setpoint": { "set_value": 21 } })));
     shown.program.line("setpoint := 21");
     shown.value_state("setpoint", "applied");
     assert_eq!(shown.sample("setpoint"), 21);
@@ -100,7 +90,8 @@ fn connect_token_shows_a_token_of_its_key_over_tls() {
             && tokens::is_good(connect.password.as_deref().unwrap_or_default(), "my-project", &key)
     });
     let broker = pki.terminate(door.unwrap()).unwrap();
-    let mut program = start_over_tls("connect_token", folder.path(), broker, &["my-project", &text(&ca)]);
+    let mut program =
+        run_over_tls("connect_token", folder.path(), broker, &["my-project", &text(&ca)]).unwrap();
     program.line("register this key");
     program.line("connected");
     desk.publish("/devices/AHU-1/config", r#"{"timestamp":"2020-01-01T00:00:00Z","version":"1.5.7"}"#, true);
@@ -113,11 +104,11 @@ fn connect_mtls_shows_the_certificate_it_is_given() {
     let files = pki.write_device(folder.path()).unwrap().map(|file| text(&file));
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let broker = pki.terminate(desk.address()).unwrap();
-    let mut program = start_over_tls("connect_mtls", folder.path(), broker, &files);
+    let mut program = run_over_tls("connect_mtls", folder.path(), broker, &files).unwrap();
     program.line("connected");
     desk.ask(DEVICE, &json!({ "system": {} }));
     let stranger = Pki::new().terminate(desk.address()).unwrap();
-    let mut program = start_over_tls("connect_mtls", folder.path(), stranger, &files);
+    let mut program = run_over_tls("connect_mtls", folder.path(), stranger, &files).unwrap();
     assert!(!program.end().success());
     assert!(program.said().join("\n").contains("certificate"), "{:?}", program.said());
 }
@@ -128,7 +119,7 @@ fn connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered
     let [ca, ..] = pki.write_device(folder.path()).unwrap().map(|file| text(&file));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut program = start_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]);
+    let mut program = run_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]).unwrap();
     program.line("register this certificate: out/keys/ec_private.crt");
     drop(listener.accept().unwrap()); // it has tried in vain
     let pki =
@@ -138,7 +129,7 @@ fn connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered
     desk.ask(DEVICE, &json!({ "system": {} }));
     // Another run has the same certificate.
     drop(program);
-    let mut program = start_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]);
+    let mut program = run_over_tls("connect_mtls_generated", folder.path(), address, &[&ca]).unwrap();
     program.line("connected");
     assert_eq!(program.said().len(), 1);
 }

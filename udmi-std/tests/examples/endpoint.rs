@@ -8,9 +8,8 @@ use udmi_std::udmi_host::keys::PrivateKey;
 use udmi_tests::data_url::{encode, sha256};
 use udmi_tests::live::desk::Desk;
 use udmi_tests::live::program::{Program, example};
+use udmi_tests::live::shown::{DEVICE, REGISTRY, Shown, run, sampling};
 use udmi_tests::live::{door, tokens};
-
-use super::{DEVICE, REGISTRY, Shown, run};
 
 const ORDER: &str = "_iot_endpoint_config";
 
@@ -38,7 +37,7 @@ fn redirect_follows_to_a_broker_with_work_and_stays_there_after_a_restart() {
     shown.program.line(&format!("leaving for mqtt://{}", away.address()));
     shown.program.line(&format!("at work at mqtt://{}", away.address()));
     away.state(DEVICE, |state| state["blobset"]["blobs"][ORDER]["phase"] == "final");
-    let _again = run("redirect", shown.folder.path(), shown.desk.address(), &[]);
+    let _again = run("redirect", shown.folder.path(), shown.desk.address(), &[]).unwrap();
     drop(shown.program);
     away.state(DEVICE, |state| state["system"]["operation"]["restart_count"] == 2);
 }
@@ -69,7 +68,7 @@ fn rotate_makes_a_key_that_the_broker_has_to_take() {
     let door = door::keep(desk.address(), move |connect| {
         tokens::is_good(connect.password.as_deref().unwrap_or_default(), REGISTRY, &registered())
     });
-    let mut program = run("rotate", folder.path(), door.unwrap(), &[]);
+    let mut program = run("rotate", folder.path(), door.unwrap(), &[]).unwrap();
     program.line("register this key:");
     desk.ask(DEVICE, &json!({ "system": {} }));
     let first = public_key().fingerprint();
@@ -106,7 +105,7 @@ fn custom_store_keeps_what_the_next_run_reads() {
     shown.program.line("saved ");
     let memory = fs::read(shown.folder.path().join("out/memory.json")).unwrap();
     assert!(serde_json::from_slice::<Value>(&memory).unwrap().is_object());
-    shown.program = run("custom_store", shown.folder.path(), shown.desk.address(), &[]);
+    shown.program = run("custom_store", shown.folder.path(), shown.desk.address(), &[]).unwrap();
     shown.desk.state(DEVICE, |state| restarts(state) == first + 1);
 }
 
@@ -114,13 +113,13 @@ fn custom_store_keeps_what_the_next_run_reads() {
 fn resume_tells_what_an_earlier_run_could_not() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut program = run("resume", folder.path(), nowhere, &[]);
+    let mut program = run("resume", folder.path(), nowhere, &[]).unwrap();
     program.line("what is told waits");
     program.type_line("the filter was changed").unwrap();
     program.type_line("stop").unwrap();
     assert!(program.end().success(), "{:?}", program.said());
     let mut shown = Shown::start_in(folder, "resume", &[]);
-    shown.desk.configure(DEVICE, &super::sampling(&json!({ "setpoint": { "set_value": 19 } })));
+    shown.desk.configure(DEVICE, &sampling(&json!({ "setpoint": { "set_value": 19 } })));
     for what in ["started", "the filter was changed", "started"] {
         shown.desk.message(DEVICE, "events/journal", |event| event["what"] == what);
     }

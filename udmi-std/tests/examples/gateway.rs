@@ -1,8 +1,10 @@
 //! Other devices: proxied, discovered, and the networks they are in.
 
-use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{DEVICE, Shown, sampling};
+use serde_json::{Value, json};
+use udmi_std::udmi_proto::model::common::Timestamp;
+use udmi_tests::live::shown::{DEVICE, Shown, sampling};
 
 const GATEWAY: &str = "GAT-1";
 
@@ -35,7 +37,7 @@ fn gateway_logs_for_a_meter() {
 fn discovery_tells_all_that_a_scan_finds() {
     let mut shown = Shown::start("discovery");
     let family = json!({ "generation": "2099-01-01T00:00:00Z", "scan_duration_sec": 2 });
-    let past = json!({ "generation": super::soon(), "scan_duration_sec": 2 });
+    let past = json!({ "generation": soon(), "scan_duration_sec": 2 });
     let scanning = |family: &Value| json!({ "discovery": { "families": { "vendor": family } } });
     let phase = |state: &Value, phase: &str| state["discovery"]["families"]["vendor"]["phase"] == phase;
     shown.desk.configure(GATEWAY, &scanning(&family));
@@ -67,4 +69,11 @@ fn localnet_tells_addresses_and_why_there_are_none() {
     assert_eq!(localnet["families"]["ipv4"]["addr"], "127.0.0.1", "{localnet}");
     assert!(localnet["families"]["modbus"].get("addr").is_none(), "{localnet}");
     assert_eq!(localnet["networks"]["line_1"]["addr"], "/dev/ttyS0", "{localnet}");
+}
+
+/// A moment that is about to come, in UDMI's form.
+fn soon() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    Timestamp::from_millis_whole_seconds(now + 1000).as_str().to_owned()
 }

@@ -3,8 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-
-use super::{DEVICE, Shown, sampling, status};
+use udmi_tests::live::shown::{DEVICE, Shown, sampling, status};
 
 #[test]
 fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {

@@ -3,8 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-
-use super::{DEVICE, Shown};
+use udmi_tests::live::shown::{DEVICE, Shown};
 
 fn mode(mode: &str) -> Value {
     json!({ "system": { "operation": { "mode": mode } } })

@@ -4,8 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use udmi_std::udmi_proto::model::common::Timestamp;
-
-use super::{DEVICE, Shown, sampling, status};
+use udmi_tests::live::shown::{DEVICE, Shown, sampling, status};
 
 fn setting(point: &str, value: impl Into<Value>) -> Value {
     sampling(&json!({ point: { "set_value": value.into() } }))
