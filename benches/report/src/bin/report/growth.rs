@@ -1,5 +1,7 @@
 //! The section about what a cost does when there is twice as much of something.
 
+use std::collections::BTreeSet;
+
 use udmi_report::cases::{Case, What};
 
 use crate::Failure;
@@ -60,13 +62,19 @@ pub(crate) fn measure() -> Result<Figures, Failure> {
     ] {
         eprintln!("  counting: {title}");
         let counts = count(shown)?;
-        let mut table = Table::new(&["what", "instructions", ">a doubling", ">at most"]);
+        let sizes = shown.iter().flat_map(|(what, ..)| what.growing()).collect::<BTreeSet<_>>();
+        let sizes: Vec<_> = sizes.into_iter().map(|size| format!(">{}", grouped(*size as u64))).collect();
+        let mut columns = vec!["instructions"];
+        columns.extend(sizes.iter().map(String::as_str).chain([">a doubling", ">at most"]));
+        let mut table = Table::new(&columns);
         let lines: Vec<_> = shown.iter().map(|shown| line(*shown, &counts)).collect();
         for Line { curve, dashed, .. } in &lines {
             let (Some(most), Some(whole)) = (curve.doubling(), curve.whole()) else { continue };
             let what = format!("{}: × {whole:.2}, at most × {most:.2}, when the {unit} double", curve.name);
             figures.miss_if((most > WANTED || whole > WHOLE_WANTED) && judged && !dashed, what);
-            table.row([curve.name.clone(), costs(curve), format!("× {whole:.2}"), format!("× {most:.2}")]);
+            let costs = curve.points.iter().map(|(_, cost)| grouped(*cost as u64));
+            let growth = [whole, most].map(|factor| format!("× {factor:.2}"));
+            table.row([curve.name.clone()].into_iter().chain(costs).chain(growth));
         }
         figures.text.push_str(&format!("![{title}](performance/{file})\n\n{table}\n"));
         let chart = Chart {
@@ -98,9 +106,4 @@ fn line((what, side, name, colour): Shown, counts: &Counts) -> Line {
         colour,
         dashed: side == Side::Floor,
     }
-}
-
-fn costs(curve: &Curve) -> String {
-    let each = curve.points.iter().map(|(size, cost)| format!("{size}: {}", grouped(*cost as u64)));
-    each.collect::<Vec<_>>().join(" · ")
 }
