@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use crate::curve::Curve;
 
-const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 440.0;
-/// Around the plot: for the title, the names of the curves, the sizes, the costs.
+/// The plot itself; above, below and left of it stand the title, the sizes and the costs, right of it the names.
 const TOP: f64 = 72.0;
-const RIGHT: f64 = 190.0;
 const BOTTOM: f64 = 56.0;
 const LEFT: f64 = 66.0;
+const RIGHT: f64 = 670.0;
+/// Room for the names of the curves: at least, and for each letter.
+const NAMES: f64 = 150.0;
+const LETTER: f64 = 8.2;
 /// Least distance between two names.
 const LINE: f64 = 17.0;
 /// Of the classes `c0`, `c1` and so on.
@@ -107,13 +109,15 @@ impl Chart {
     /// The picture.
     pub(crate) fn svg(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| line.curve.points.iter());
-        let sizes = Axis::new(points().map(|point| point.0), LEFT, WIDTH - RIGHT, true);
+        let sizes = Axis::new(points().map(|point| point.0), LEFT, RIGHT, true);
         let costs = Axis::new(points().map(|point| point.1), HEIGHT - BOTTOM, TOP, false);
+        let longest = self.lines.iter().map(|line| line.curve.name.chars().count()).max().unwrap_or(0);
+        let width = (RIGHT + (longest as f64 * LETTER + 24.0).max(NAMES)).ceil();
         let mut svg = String::new();
         let (title, cost) = (escaped(&self.title), escaped(&self.cost));
         let _ = writeln!(
             svg,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" width=\"{width}\" \
              height=\"{HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n\
              <text class=\"title\" x=\"20\" y=\"30\">{title}</text>\n<text x=\"20\" y=\"51\">{cost}</text>"
         );
@@ -130,7 +134,7 @@ impl Chart {
     }
 
     fn grid(&self, svg: &mut String, sizes: &Axis, costs: &Axis) {
-        let (left, right) = (LEFT, WIDTH - RIGHT);
+        let (left, right) = (LEFT, RIGHT);
         let (top, bottom) = (TOP, HEIGHT - BOTTOM);
         let few = costs.high - costs.low <= 1.5;
         for (value, whole) in costs.marks().into_iter().filter(|(_, whole)| *whole || few) {
@@ -173,7 +177,7 @@ impl Chart {
         ends.sort_by(|one, other| one.0.total_cmp(&other.0));
         let wanted: Vec<_> = ends.iter().map(|(y, _)| *y).collect();
         for ((_, line), y) in ends.iter().zip(apart(&wanted, HEIGHT - BOTTOM)) {
-            let (x, y, name) = (WIDTH - RIGHT + 13.0, y + 4.5, escaped(&line.curve.name));
+            let (x, y, name) = (RIGHT + 13.0, y + 4.5, escaped(&line.curve.name));
             let class = line.colour % COLOURS;
             let _ = writeln!(svg, "<text class=\"label c{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>");
         }
