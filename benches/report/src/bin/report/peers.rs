@@ -1,7 +1,6 @@
 //! The section about the adapters beside rumqttc, a bare socket and what is wanted: what `peers` of the benches measures.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -47,14 +46,36 @@ struct Row {
 
 /// Runs the program and puts its rows in order.
 pub(crate) fn measure() -> Result<Figures, Failure> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("peers.json");
     let mut command =
         cargo(&["bench", "--profile", "release", "--quiet", "-p", "udmi-benches", "--bench", "peers"]);
-    command.args(["--", "--rounds", ROUNDS, "--json"]).arg(&file);
+    command.args(["--", "--json", "--rounds", ROUNDS]);
     eprintln!("  building peers, then {ROUNDS} rounds");
-    output(command, PATIENCE)?;
-    Ok(figures(&serde_json::from_str(&fs::read_to_string(file)?)?))
+    let output = output(command, PATIENCE)?;
+    let json = output.lines().next_back().ok_or("the program has told nothing")?;
+    let mut measured: Measured = serde_json::from_str(json)?;
+    let clients = measured.shorten();
+    let mut figures = figures(&measured);
+    figures.text.insert_str(0, &clients);
+    Ok(figures)
+}
+
+impl Measured {
+    /// Names clients without what stands in brackets, where that leaves them apart; tells what stood there.
+    fn shorten(&mut self) -> String {
+        let brief = |name: &str| name.split(" (").next().unwrap_or_default().to_owned();
+        let names: BTreeSet<_> = self.rows.iter().map(|row| row.client.clone()).collect();
+        let is_alone = |name: &str| names.iter().filter(|other| brief(other) == brief(name)).count() == 1;
+        for row in &mut self.rows {
+            for name in [Some(&mut row.client), row.reference.as_mut()].into_iter().flatten() {
+                if is_alone(name) {
+                    *name = brief(name);
+                }
+            }
+        }
+        let told = names.iter().filter(|name| name.contains(" (") && is_alone(name));
+        let told: Vec<_> = told.map(String::as_str).collect();
+        if told.is_empty() { String::new() } else { format!("Clients: {}.\n\n", told.join("; ")) }
+    }
 }
 
 fn figures(measured: &Measured) -> Figures {
@@ -240,6 +261,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(figures.pictures.len(), 2);
+    }
+
+    #[test]
+    fn clients_are_named_briefly_where_that_tells_them_apart() {
+        let mut measured = measured();
+        for row in &mut measured.rows {
+            row.client.push_str(" (inflight 100)");
+        }
+        assert_eq!(measured.shorten(), "Clients: rumqttc (inflight 100); udmi-std (inflight 100).\n\n");
+        assert_eq!(measured.rows[0].client, "rumqttc");
+        measured.rows[0].client = "udmi-std (inflight 1)".into();
+        measured.rows[1].client = "udmi-std (inflight 2)".into();
+        measured.shorten();
+        assert_eq!(measured.rows[1].client, "udmi-std (inflight 2)");
     }
 
     #[test]
