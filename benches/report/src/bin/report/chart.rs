@@ -45,8 +45,6 @@ pub(crate) struct Chart {
     pub(crate) size: String,
     /// What the cost is, with its unit.
     pub(crate) cost: String,
-    /// Whether to show along which lines the cost doubles with the size.
-    pub(crate) guides: bool,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -122,9 +120,7 @@ impl Chart {
              <text class=\"title\" x=\"20\" y=\"30\">{title}</text>\n<text x=\"20\" y=\"51\">{cost}</text>"
         );
         self.grid(&mut svg, &sizes, &costs);
-        if self.guides {
-            guides(&mut svg, &sizes, &costs);
-        }
+        guides(&mut svg, &sizes, &costs);
         for line in &self.lines {
             line.draw(&mut svg, &sizes, &costs);
         }
@@ -273,7 +269,6 @@ mod tests {
             title: "Cost & <growth>".into(),
             size: "points".into(),
             cost: "instructions".into(),
-            guides: true,
             lines: vec![
                 line("one", 100.0, 0, false),
                 line("its \"floor\"", 99.0, 0, true),

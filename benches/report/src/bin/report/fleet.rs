@@ -157,7 +157,7 @@ fn figures(idle: &[Run], active: &[Run]) -> Figures {
         }
         figures.text.push_str(&format!("![{title}](performance/{file})\n\n"));
         let cost = format!("{unit}; along the dotted lines it doubles when the devices do");
-        let chart = Chart { title: title.to_owned(), size: "devices".to_owned(), cost, guides: true, lines };
+        let chart = Chart { title: title.to_owned(), size: "devices".to_owned(), cost, lines };
         figures.pictures.push((file.to_owned(), chart.svg()));
     }
     figures.text.push_str(&table.to_string());

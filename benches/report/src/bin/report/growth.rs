@@ -81,7 +81,6 @@ pub(crate) fn measure() -> Result<Figures, Failure> {
             title: title.to_owned(),
             size: unit.to_owned(),
             cost: "instructions; along the dotted lines they double when the number does".to_owned(),
-            guides: true,
             lines,
         };
         figures.pictures.push((file.to_owned(), chart.svg()));

@@ -16,7 +16,6 @@ mod fleet;
 mod growth;
 mod machine;
 mod page;
-mod peers;
 mod program;
 mod rows;
 mod section;

@@ -4,7 +4,7 @@
 //! { "rows": [ { "what": "…", "measured": "…", "wanted": "…", "met": true } ], "failures": ["…"] }
 //! ```
 //!
-//! `wanted` and `met` may be missing, as may `failures`, which must never happen and did. Other members of a row that
+//! `wanted` and `met` may be missing, as may `failures`, which must never happen and did. A `client` comes second. Other members of a row that
 //! are texts or numbers become columns of their own. `rows` may also be `tables`, an object of such lists by title. Of a
 //! program that prints no JSON but tables in Markdown all is taken as it is.
 
@@ -17,7 +17,7 @@ use crate::section::Figures;
 use crate::table::{Table, short};
 
 /// What comes first, whatever else there is.
-const FIRST: [&str; 2] = ["what", "measured"];
+const FIRST: [&str; 3] = ["what", "client", "measured"];
 /// What comes last.
 const LAST: [&str; 1] = ["wanted"];
 /// What is no column.
@@ -34,11 +34,11 @@ pub(crate) fn figures(output: &str) -> Result<Figures, Failure> {
         return Ok(figures);
     };
     if let Some(rows) = json.get("rows").and_then(Value::as_array) {
-        figures.text.push_str(&table(rows, &mut figures.missed)?);
+        figures.text.push_str(&table("", rows, &mut figures.missed)?);
     }
     for (title, rows) in json.get("tables").and_then(Value::as_object).into_iter().flatten() {
         let rows = rows.as_array().ok_or("a table that is no list")?;
-        figures.text.push_str(&format!("{title}:\n\n{}\n", table(rows, &mut figures.missed)?));
+        figures.text.push_str(&format!("{title}:\n\n{}\n", table(title, rows, &mut figures.missed)?));
     }
     if figures.text.is_empty() {
         return Err("the program has measured nothing".into());
@@ -54,7 +54,7 @@ fn parse(output: &str) -> Option<Value> {
     whole().or_else(last).filter(Value::is_object)
 }
 
-fn table(rows: &[Value], missed: &mut Vec<String>) -> Result<String, Failure> {
+fn table(title: &str, rows: &[Value], missed: &mut Vec<String>) -> Result<String, Failure> {
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
     let rows = rows.ok_or("a row that is no object")?;
     let names = columns(&rows);
@@ -68,8 +68,12 @@ fn table(rows: &[Value], missed: &mut Vec<String>) -> Result<String, Failure> {
         let cell = |name: &&str| row.get(*name).map_or_else(|| "–".to_owned(), text);
         table.row(names.iter().map(cell));
         if row.get("met").and_then(Value::as_bool) == Some(false) {
-            let of = |name: &str| row.get(name).map(text).unwrap_or_default();
-            missed.push(format!("{}: {}, wanted {}", of("what"), of("measured"), of("wanted")));
+            let of = |name: &str| row.get(name).map(text);
+            let about = [Some(title.to_owned()), of("what"), of("client")].into_iter().flatten();
+            let about: Vec<_> = about.filter(|text| !text.is_empty()).collect();
+            let ratio = of("ratio").map_or_else(String::new, |ratio| format!(", ratio {ratio}"));
+            let [measured, wanted] = ["measured", "wanted"].map(|name| of(name).unwrap_or_default());
+            missed.push(format!("{}: {measured}{ratio}, wanted {wanted}", about.join(", ")));
         }
     }
     Ok(table.to_string())

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::program::{BUILD, cargo, executable, output};
-use crate::{Failure, core, fleet, growth, machine, page, peers, rows};
+use crate::{Failure, core, fleet, growth, machine, page, rows};
 
 /// One part, in the order of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,18 @@ impl Section {
             Self::Machine => Ok(Figures { text: machine::describe(), ..Figures::default() }),
             Self::Core => core::measure(),
             Self::Growth => growth::measure(),
-            Self::Peers => peers::measure(),
+            Self::Peers => program(cargo(&[
+                "bench",
+                "--profile",
+                "release",
+                "--quiet",
+                "-p",
+                "udmi-benches",
+                "--bench",
+                "peers",
+                "--",
+                "--json",
+            ])),
             Self::Fleet => fleet::measure(),
             Self::Size => program(Command::new(page::folder().join("../checks/size/measure"))),
             Self::Footprint => program(cargo(&[
