@@ -1,4 +1,10 @@
-//! A UDMI device in a loop of one's own with nothing but `std::net`: `cargo run --example bare -- localhost:1883`
+//! A UDMI device in a loop of one's own, with nothing but `std::net`: no threads, no adapter, only the core.
+//!
+//! Run it beside a broker (`udmi broker`): `cargo run -p udmi-std --example bare -- 127.0.0.1:1883`
+//! Have it publish: `udmi config --registry ZZ-TRI-FECTA --device AHU-1 --set pointset.sample_rate_sec=5`
+//!
+//! With `udmi watch` you see states and samples, as of any other device; writes succeed and become the value. Rules 1 to
+//! 3 of those six that make a driver are the loop, rule 4 is what `perform` returns.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -7,14 +13,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use udmi_proto::{
     Action, Boot, Closed, ConnId, Device, Endpoint, Event, Hook, Map, Now, Outcome, PointModel, Reading,
-    Settings, SignError, Source, Transport, Udmi, UtcMillis, Value, exit_code,
+    Settings, SignError, Source, Udmi, UtcMillis, Value, exit_code,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
-    let (host, port) = address.rsplit_once(':').ok_or("expected host:port")?;
-    let endpoint = Endpoint { host: host.into(), port: port.parse()?, transport: Transport::Tcp };
-    let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
+    let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
+    let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let polled = PointModel { source: Source::Polled, ..PointModel::default() };
     settings.points.insert("uptime".into(), polled);
     settings.points.insert("setpoint".into(), PointModel { writable: true, ..PointModel::default() });

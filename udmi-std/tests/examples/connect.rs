@@ -18,14 +18,49 @@ fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// All but those that wait for a person to register a key, that go on without a broker, and that want more than a broker.
 #[test]
 fn without_a_broker_the_reason_is_told_and_the_program_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut program = run("telemetry", folder.path(), nowhere(), &[]).unwrap();
-    assert!(!program.end().success());
-    let said = program.said().join("\n");
-    assert!(said.contains("Error: no connection to the broker within 5s: "), "{said}");
-    assert!(said.contains("refused") && !said.contains("panicked"), "{said}");
+    let names = [
+        "change_of_value",
+        "connect_anonymous",
+        "custom_block",
+        "custom_event",
+        "custom_store",
+        "discovery",
+        "dynamic_points",
+        "first",
+        "gateway",
+        "lifecycle",
+        "localnet",
+        "logging",
+        "metrics",
+        "point_model",
+        "poll",
+        "poll_all",
+        "redirect",
+        "state_identity",
+        "telemetry",
+        "update",
+        "update_bytes",
+        "update_stream",
+        "virtual_points",
+        "writeback",
+        "writeback_expiry",
+        "writeback_points",
+    ];
+    let nowhere = nowhere();
+    let programs = names.map(|name| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("sensors")).unwrap();
+        (run(name, folder.path(), nowhere, &[]).unwrap(), folder)
+    });
+    for (mut program, _folder) in programs {
+        assert_eq!(program.end().code(), Some(1), "{:?}", program.said());
+        let said = program.said().join("\n");
+        assert!(said.contains("Error: no connection to the broker within 5s: "), "{said}");
+        assert!(said.contains("refused") && !said.contains("panicked"), "{said}");
+    }
 }
 
 #[test]

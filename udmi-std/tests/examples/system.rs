@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use udmi_tests::live::shown::{DEVICE, Shown};
+use udmi_tests::live::shown::{DEVICE, Shown, sampling};
 
 fn mode(mode: &str) -> Value {
     json!({ "system": { "operation": { "mode": mode } } })
@@ -100,4 +100,13 @@ fn custom_block_is_configured_shown_and_commanded() {
     shown.desk.state(DEVICE, |state| state["elevator"]["at"] == 3);
     shown.desk.configure(DEVICE, &mode("active"));
     shown.desk.state(DEVICE, |state| state.get("elevator").is_none());
+}
+
+#[test]
+fn bare_is_a_device_like_any_other() {
+    let mut shown = Shown::start("bare");
+    shown.desk.configure(DEVICE, &sampling(&json!({ "uptime": {}, "setpoint": { "set_value": 20 } })));
+    shown.value_state("setpoint", "applied");
+    assert_eq!(shown.sample("setpoint"), 20);
+    assert!(shown.sample("uptime").is_number());
 }
