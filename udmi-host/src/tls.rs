@@ -12,7 +12,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::ring;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, InconsistentKeys, RootCertStore,
 };
@@ -24,6 +26,9 @@ use verifier::Verifier;
 
 /// The largest certificate file that is read, in bytes; the roots of a whole operating system are below 300 kB.
 pub const MAX_CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
+
+/// TLS sessions kept of one who has an identity.
+const SESSIONS_OF_AN_IDENTITY: usize = 4;
 
 /// What to trust and who to be.
 #[derive(Clone, Debug)]
@@ -140,20 +145,31 @@ impl TlsConfig {
             .map_err(|error| TlsError::Other(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Verifier::new(roots(&settings.trust)?, provider())?));
-        let config = match &settings.identity {
-            None => builder.with_no_client_auth(),
-            Some(identity) => {
-                let key = PrivatePkcs8KeyDer::from(identity.key.pkcs8_der().to_vec());
-                builder
-                    .with_client_auth_cert(certificates(&identity.certificates)?, PrivateKeyDer::from(key))
-                    .map_err(|error| match error {
-                        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                            TlsError::KeyMismatch
-                        }
-                        other => TlsError::BadIdentity(other.to_string()),
-                    })?
-            }
-        };
+        let trusting = Self(Arc::new(builder.with_no_client_auth()));
+        match &settings.identity {
+            None => Ok(trusting),
+            Some(identity) => trusting.with_identity(identity),
+        }
+    }
+
+    /// The same trust with another client certificate. What is trusted is shared, so that thousands of devices, each
+    /// with a certificate of its own, hold the roots once.
+    ///
+    /// # Errors
+    /// As [`Self::new`] of the certificate and its key.
+    pub fn with_identity(&self, identity: &Identity) -> Result<Self, TlsError> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.pkcs8_der().to_vec()));
+        let certificates = certificates(&identity.certificates)?;
+        let certified = CertifiedKey::from_der(certificates, key, self.0.crypto_provider()).map_err(
+            |error| match error {
+                rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::KeyMismatch,
+                other => TlsError::BadIdentity(other.to_string()),
+            },
+        )?;
+        let mut config = ClientConfig::clone(&self.0);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+        // A session belongs to whom it was made with, and one who has an identity connects to few servers.
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_OF_AN_IDENTITY);
         Ok(Self(Arc::new(config)))
     }
 }

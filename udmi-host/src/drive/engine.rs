@@ -144,6 +144,13 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         self.handle_answers(world);
     }
 
+    /// Lets the connection in use break, as networks do: the socket is closed without a word, and the node is told so.
+    pub fn lose_connection(&mut self, world: &mut impl World<D, S>) {
+        if let Some(live) = self.live.take() {
+            self.handle(Event::Closed { conn: live.id(), why: Closed::Reset }, world);
+        }
+    }
+
     /// Why the run is over, once the last bytes are out.
     #[must_use]
     pub fn is_over(&self) -> Option<ExitReason> {

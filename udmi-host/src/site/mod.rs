@@ -150,26 +150,10 @@ impl SiteModel {
                 gateway.insert("proxy_ids".to_owned(), json!(proxy_ids));
             }
         }
-        device::normalise(&mut merged);
-        let document = Value::Object(merged);
-        let root = Node::root(&metadata_file, &document);
-        let class = device::class(&root)?;
-        let gateway_id = root.string_at(&["gateway", "gateway_id"])?.map(ToOwned::to_owned);
-        let serial_no = self.execution.serial_no.as_deref().filter(|_| self.chosen_device() == Some(id));
-        let serial_no = serial_no.or(root.string_at(&["system", "serial_no"])?).unwrap_or("NA").to_owned();
-        Ok(Device {
-            id: id.to_owned(),
-            class,
-            gateway_id,
-            proxy_ids: strings(root.find(&["gateway", "proxy_ids"])?.as_ref())?,
-            metadata: typed(&root)?,
-            serial_no,
-            output: self.folder.join("out/devices").join(id),
-            folder,
-            warnings,
-            metadata_file,
-            document,
-        })
+        let serial_no = self.execution.serial_no.clone().filter(|_| self.chosen_device() == Some(id));
+        let output = self.folder.join("out/devices").join(id);
+        let made = Device::of(id, merged, metadata_file, Places { folder, output }, serial_no)?;
+        Ok(Device { warnings, ..made })
     }
 
     /// Where and as whom a device connects; what `project` says goes before `cloud_iot_config.json`.
@@ -256,7 +240,60 @@ impl SiteModel {
     }
 }
 
+/// Folders of a device.
+struct Places {
+    folder: PathBuf,
+    output: PathBuf,
+}
+
 impl Device {
+    /// A device of no site model: what a metadata document, such as one that many devices share, says of it. It has no
+    /// folders of its own.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the document in it is faulty.
+    pub fn from_metadata(id: &str, file: &Path) -> Result<Self, SiteError> {
+        Self::from_document(id, json::read_object(file)?, file)
+    }
+
+    /// As [`Device::from_metadata`], where the document is at hand; errors name it as `file`.
+    ///
+    /// # Errors
+    /// The document is faulty.
+    pub fn from_document(id: &str, document: Map<String, Value>, file: &Path) -> Result<Self, SiteError> {
+        let nowhere = Places { folder: PathBuf::new(), output: PathBuf::new() };
+        Self::of(id, document, file.to_owned(), nowhere, None)
+    }
+
+    fn of(
+        id: &str,
+        mut merged: Map<String, Value>,
+        metadata_file: PathBuf,
+        places: Places,
+        serial_no: Option<String>,
+    ) -> Result<Self, SiteError> {
+        device::normalise(&mut merged);
+        let document = Value::Object(merged);
+        let root = Node::root(&metadata_file, &document);
+        let serial_no = match serial_no {
+            Some(serial_no) => serial_no,
+            None => root.string_at(&["system", "serial_no"])?.unwrap_or("NA").to_owned(),
+        };
+        Ok(Self {
+            id: id.to_owned(),
+            class: device::class(&root)?,
+            gateway_id: root.string_at(&["gateway", "gateway_id"])?.map(ToOwned::to_owned),
+            proxy_ids: strings(root.find(&["gateway", "proxy_ids"])?.as_ref())?,
+            metadata: typed(&root)?,
+            serial_no,
+            output: places.output,
+            folder: places.folder,
+            warnings: Vec::new(),
+            metadata_file,
+            document,
+        })
+    }
+
     /// The config the device is to start with.
     ///
     /// # Errors

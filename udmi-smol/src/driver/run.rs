@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
-use device_link::{Boot, Dialect, Event, ExitReason, Limits, Stored};
+use device_link::{Boot, Dialect, Event, ExitReason, Limits, Stored, Tally};
 use udmi_host::drive::{
     COMMANDS_AT_ONCE, Clock, Delegated, EVENTS_AT_ONCE, Engine, Interest, LINGER, READ_BYTES, Ready,
     Threaded, Trace, TraceOutput, is_last,
@@ -51,12 +51,24 @@ pub struct Run<D: Dialect> {
 enum State<D: Dialect> {
     Begin(Box<Begin<D>>),
     Running(Box<Running<D>>),
-    Over(ExitReason),
+    Over(ExitReason, Tally),
 }
 
 impl<D: Threaded> Run<D> {
     pub(super) fn new(begin: Begin<D>, shared: Arc<Shared<D>>) -> Self {
         Self { state: State::Begin(Box::new(begin)), shared }
+    }
+
+    /// What has gone over the link since the run began: to be looked at after each poll by whoever polls it.
+    pub fn tally(&self) -> Tally {
+        self.state.tally()
+    }
+
+    /// Lets the connection break, as networks do, to see what becomes of it. To be followed by a poll.
+    pub fn lose_connection(&mut self) {
+        if let State::Running(running) = &mut self.state {
+            running.engine.lose_connection(&mut running.tasks);
+        }
     }
 }
 
@@ -69,18 +81,19 @@ impl<D: Threaded> Future for Run<D> {
         // A run that is polled within another one's poll has a buffer of its own.
         let mut buffer = BUFFER.take().unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice());
         if let State::Begin(_) = state
-            && let State::Begin(begin) = std::mem::replace(state, State::Over(ExitReason::Restart))
+            && let State::Begin(begin) =
+                std::mem::replace(state, State::Over(ExitReason::Restart, Tally::default()))
         {
             *state = State::Running(Box::new(Running::begin(*begin, shared)));
         }
         let polled = match state {
             State::Running(running) => running.poll(&mut buffer, cx),
-            State::Over(reason) => Poll::Ready(*reason),
+            State::Over(reason, _) => Poll::Ready(*reason),
             State::Begin(_) => Poll::Pending,
         };
         BUFFER.set(Some(buffer));
         if let Poll::Ready(reason) = polled {
-            *state = State::Over(reason);
+            *state = State::Over(reason, state.tally());
             shared.end(reason);
         }
         polled
@@ -98,8 +111,18 @@ impl<D: Dialect> Drop for Run<D> {
 
 impl<D: Dialect> fmt::Debug for Run<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let over = matches!(self.state, State::Over(_));
+        let over = matches!(self.state, State::Over(..));
         f.debug_struct("Run").field("over", &over).finish_non_exhaustive()
+    }
+}
+
+impl<D: Threaded> State<D> {
+    fn tally(&self) -> Tally {
+        match self {
+            Self::Begin(_) => Tally::default(),
+            Self::Running(running) => *running.engine.node().tally(),
+            Self::Over(_, tally) => *tally,
+        }
     }
 }
 
