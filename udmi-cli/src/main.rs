@@ -11,6 +11,7 @@ mod device;
 mod difference;
 mod endpoint;
 mod field;
+mod fleet;
 mod init;
 mod keys;
 mod output;
@@ -65,6 +66,7 @@ struct CommandLine {
 enum Command {
     Demo(demo::Arguments),
     Device(device::Arguments),
+    Fleet(Box<fleet::Arguments>),
     Broker(broker::Arguments),
     Watch(watch::Arguments),
     Scan(scan::Arguments),
@@ -91,6 +93,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::Demo(arguments) => demo::run(arguments, output),
         Command::Device(arguments) => device::run(arguments, output),
+        Command::Fleet(arguments) => fleet::run(&arguments, output),
         Command::Broker(arguments) => broker::run(arguments, output),
         Command::Watch(arguments) => watch::run(arguments, output),
         Command::Scan(arguments) => scan::run(arguments, output),

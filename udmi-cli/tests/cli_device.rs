@@ -60,6 +60,11 @@ fn a_device_on_a_bare_socket_answers_and_leaves_in_order() {
     comes_and_goes("bare", "-INT");
 }
 
+#[test]
+fn a_device_as_a_future_answers_and_leaves_in_order() {
+    comes_and_goes("smol", "-TERM");
+}
+
 fn write_is_followed(runtime: &str) {
     let (bench, place) = (Bench::start(), Place::new());
     let mut config = config("active");
@@ -82,6 +87,11 @@ fn a_write_is_seen_updating_and_then_applied() {
 #[test]
 fn a_write_on_a_bare_socket_is_seen_updating_and_then_applied() {
     write_is_followed("bare");
+}
+
+#[test]
+fn a_write_as_a_future_is_seen_updating_and_then_applied() {
+    write_is_followed("smol");
 }
 
 #[test]
@@ -112,11 +122,11 @@ fn a_restart_in_place_goes_on_with_the_next_count() {
     assert_eq!(device.exit_code(), Some(0));
 }
 
-#[test]
-fn a_device_makes_its_key_signs_tokens_with_it_and_takes_another_on_command() {
+fn makes_and_rotates_its_key(runtime: &str) {
     let (bench, place) = (Bench::start(), Place::new());
     bench.configure(&config("active"));
-    let _device = place.device(&bench, &["--auth", "jwt", "--audience", "me", "--make-keys"]);
+    let arguments = ["--runtime", runtime, "--auth", "jwt", "--audience", "me", "--make-keys"];
+    let _device = place.device(&bench, &arguments);
     assert_eq!(bench.connected().as_deref(), Some("unused"));
     bench.message("state");
     let keys = place.site().join("devices/AHU-1");
@@ -126,6 +136,16 @@ fn a_device_makes_its_key_signs_tokens_with_it_and_takes_another_on_command() {
     assert_eq!(bench.connected().as_deref(), Some("unused"));
     assert_ne!(public_key(), first);
     assert_eq!(std::fs::read_dir(keys.join("key_backups")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_device_makes_its_key_signs_tokens_with_it_and_takes_another_on_command() {
+    makes_and_rotates_its_key("std");
+}
+
+#[test]
+fn a_device_as_a_future_makes_its_key_signs_tokens_with_it_and_takes_another_on_command() {
+    makes_and_rotates_its_key("smol");
 }
 
 #[test]
@@ -181,6 +201,11 @@ fn a_device_keeps_what_it_could_not_send_for_its_next_run() {
 #[test]
 fn a_device_on_a_bare_socket_keeps_what_it_could_not_send_for_its_next_run() {
     last_words_are_kept("bare");
+}
+
+#[test]
+fn a_device_as_a_future_keeps_what_it_could_not_send_for_its_next_run() {
+    last_words_are_kept("smol");
 }
 
 #[test]

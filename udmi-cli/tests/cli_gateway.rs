@@ -73,6 +73,11 @@ fn a_gateway_on_a_bare_socket_serves_the_devices_behind_it_and_finds_them() {
     serves_its_meters("bare");
 }
 
+#[test]
+fn a_gateway_as_a_future_serves_the_devices_behind_it_and_finds_them() {
+    serves_its_meters("smol");
+}
+
 /// Answers each reading of two input registers of unit 1 with a number, and everything else with an exception.
 fn meter_on_modbus(value: f32) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -6,7 +6,7 @@ mod plan;
 use std::path::PathBuf;
 
 pub(crate) use authentication::Authentication;
-pub(crate) use plan::{Plan, Tls, plan};
+pub(crate) use plan::{Plan, Tls, plan, plan_without_site};
 
 /// Where a device connects, and as whom.
 #[derive(Clone, Debug, clap::Args)]

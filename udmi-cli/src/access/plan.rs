@@ -1,5 +1,7 @@
 //! Where the device connects, and as whom: flags go before the site model.
 
+use std::path::PathBuf;
+
 use device_link::{Endpoint, Transport};
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::site::{Connection, Device, ProjectSpec, Proof, SiteModel, TlsFiles, settings};
@@ -46,12 +48,50 @@ pub(crate) fn plan(
         rename(&mut connection, &local.client_id);
         connection.topic_prefix = local.topic_prefix;
     }
+    let authority = Some(site.folder().join("reflector/ca.crt")).filter(|path| path.exists());
+    complete(access, connection, device, keys, authority)
+}
+
+/// As [`plan`], for a device of no site model at a broker of the user's own (§1.4). It has keys if flags name them.
+pub(crate) fn plan_without_site(
+    access: &Access,
+    endpoint: &Endpoint,
+    registry: &str,
+    device: &Device,
+    output: &Output,
+) -> Result<Plan, Failure> {
+    let keys = match &access.key {
+        None => None,
+        Some(_) => authentication::keys(access, Some(endpoint), device, output)?,
+    };
+    let prefix = format!("/r/{registry}/d/{}", device.id);
+    let connection = Connection {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        tls: (endpoint.transport == Transport::Tls).then(TlsFiles::default),
+        client_id: prefix.clone(),
+        topic_prefix: prefix,
+        proof: Proof::Nothing,
+        config_sync_sec: 0,
+        no_config_ack: false,
+    };
+    complete(access, connection, device, keys, None)
+}
+
+/// Lets the flags go before what is said already, and reads the files that are needed to connect.
+fn complete(
+    access: &Access,
+    mut connection: Connection,
+    device: &Device,
+    keys: Option<DeviceKeys>,
+    authority: Option<PathBuf>,
+) -> Result<Plan, Failure> {
     apply_flags(&mut connection, access)?;
     authentication::apply(&mut connection, access, device, keys.as_ref())?;
     let mut settings = settings(device, &connection);
     settings.options.redirects = !access.no_redirect;
     settings.check().map_err(Failure::usage)?;
-    let tls = tls(&connection, access, site, keys.as_ref())?;
+    let tls = tls(&connection, access, authority, keys.as_ref())?;
     Ok(Plan { settings, tls, keys })
 }
 
@@ -117,15 +157,12 @@ fn apply_flags(connection: &mut Connection, access: &Access) -> Result<(), Failu
 fn tls(
     connection: &Connection,
     access: &Access,
-    site: &SiteModel,
+    authority: Option<PathBuf>,
     keys: Option<&DeviceKeys>,
 ) -> Result<Option<Tls>, Failure> {
     let files = match &connection.tls {
         Some(tls) => tls.clone(),
-        None => {
-            let authority = Some(site.folder().join("reflector/ca.crt")).filter(|path| path.exists());
-            TlsFiles { authority, ..TlsFiles::default() }
-        }
+        None => TlsFiles { authority, ..TlsFiles::default() },
     };
     let mut settings = files.settings().map_err(Failure::usage)?;
     let own = connection.tls.is_none() || access.auth == Authentication::Mtls || settings.identity.is_some();

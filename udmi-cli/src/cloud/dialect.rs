@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::topics::{Address, Kind, Registry};
 
 /// Publishes that may wait for their receipt.
-const PENDING_MAX: usize = 64;
+pub(super) const PENDING_MAX: usize = 64;
 
 /// One registry, heard on one link.
 #[derive(Debug)]
@@ -33,6 +33,9 @@ impl CloudSide {
     /// Asks for the next subscription once the one before is answered, so that what the broker kept for the
     /// one before has arrived by then.
     fn subscribe_next(&self, cx: &mut Cx<'_, Self>) {
+        if self.filters.is_empty() {
+            return; // ready once the link is up
+        }
         match self.filters.get(self.answered) {
             Some(filter) => cx.subscribe(filter, Qos::AtLeastOnce, self.answered),
             None => cx.notify(Notice::Ready),
@@ -114,7 +117,12 @@ impl Dialect for CloudSide {
 
     fn on_link(&mut self, cx: &mut Cx<'_, Self>, event: LinkEvent) {
         match event {
-            LinkEvent::Up { .. } => cx.notify(Notice::Up),
+            LinkEvent::Up { .. } => {
+                cx.notify(Notice::Up);
+                if self.filters.is_empty() {
+                    cx.notify(Notice::Ready);
+                }
+            }
             LinkEvent::Down { why } => {
                 let refused = matches!(why, Down::Refused(_));
                 cx.notify(Notice::Down { why: why.to_string(), refused });

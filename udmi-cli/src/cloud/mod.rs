@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread;
 use std::time::{Duration, Instant};
 
-use device_link::{ConnectSpec, Endpoint, Now, Secret, Topic};
+use device_link::{ConnectSpec, Endpoint, Filter, Now, Secret, Topic};
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -24,7 +24,7 @@ use udmi_std::driver::{Application, Driver, Link};
 
 pub(crate) use arguments::{ReachArguments, endpoint, own_id};
 pub(crate) use dialect::Message;
-use dialect::{CloudSide, Command, Notice};
+use dialect::{CloudSide, Command, Notice, PENDING_MAX};
 pub(crate) use error::{CloudError, Seconds};
 pub(crate) use topics::{Kind, Registry};
 
@@ -35,6 +35,8 @@ const PUBLISH_PATIENCE: Duration = Duration::from_secs(10);
 /// For an orderly end of the link.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
 const KEEP_ALIVE_SECONDS: u16 = 60;
+/// Messages on the way at a time, of many.
+const UNDERWAY_MAX: usize = PENDING_MAX / 2;
 
 /// How to reach a registry's devices through a broker.
 #[derive(Clone, Debug)]
@@ -95,6 +97,15 @@ impl Cloud {
     /// the next to be heard.
     pub(crate) fn connect(reach: Reach, patience: Duration) -> Result<Self, CloudError> {
         let filters = reach.registry.filters(reach.device.as_deref()).map_err(|_| CloudError::Topic)?;
+        Self::connect_with(reach, filters, patience)
+    }
+
+    /// Connects to publish alone: nothing is heard.
+    pub(crate) fn connect_to_publish(reach: Reach, patience: Duration) -> Result<Self, CloudError> {
+        Self::connect_with(reach, Vec::new(), patience)
+    }
+
+    fn connect_with(reach: Reach, filters: Vec<Filter>, patience: Duration) -> Result<Self, CloudError> {
         let endpoint = reach.endpoint.clone();
         let (username, password) = reach.credentials.unzip();
         let spec = ConnectSpec {
@@ -206,6 +217,42 @@ impl Cloud {
                     (None, Some(published)) => return Ok(published),
                     (failure, _) => return Err(CloudError::NotPublished(failure.unwrap_or_default())),
                 },
+                other => heard(other).map_or((), |heard| self.keep(heard)),
+            }
+        }
+    }
+
+    /// Publishes messages for the broker to keep, many on the way at a time, and waits until the broker has all. Says
+    /// how many there were.
+    pub(crate) fn retain_all(
+        &mut self,
+        messages: impl Iterator<Item = (String, Arc<[u8]>)>,
+    ) -> Result<usize, CloudError> {
+        let (mut messages, mut published, mut underway) = (messages.fuse(), 0, 0);
+        loop {
+            while underway < UNDERWAY_MAX
+                && let Some((topic, payload)) = messages.next()
+            {
+                self.publishes += 1;
+                let command = Command::Retain { number: self.publishes, topic, payload: payload.to_vec() };
+                self.link.send(command).map_err(|error| CloudError::NotPublished(error.to_string()))?;
+                underway += 1;
+            }
+            if underway == 0 {
+                return Ok(published);
+            }
+            let Some(notice) = self.notice(Instant::now().checked_add(PUBLISH_PATIENCE))? else {
+                let why = format!("no acknowledgement by the broker in {}", Seconds(PUBLISH_PATIENCE));
+                return Err(CloudError::NotPublished(why));
+            };
+            match notice {
+                Notice::Published { failure: Some(failure), .. } => {
+                    return Err(CloudError::NotPublished(failure));
+                }
+                Notice::Published { failure: None, .. } => {
+                    underway -= 1;
+                    published += 1;
+                }
                 other => heard(other).map_or((), |heard| self.keep(heard)),
             }
         }

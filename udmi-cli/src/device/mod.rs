@@ -6,6 +6,7 @@ mod gateway;
 mod lock;
 mod module;
 mod notices;
+mod prepare;
 mod restart;
 mod run;
 
@@ -87,7 +88,7 @@ pub(crate) struct Arguments {
     /// end of a run, and once a minute in between
     #[arg(long, default_value_t = 0, value_name = "BYTES", value_parser = kept_bytes)]
     keep_outbox: usize,
-    /// How it runs: std (blocking threads) or bare (one thread, one non-blocking socket)
+    /// How it runs: std (blocking threads), bare (one thread, one non-blocking socket) or smol (a future)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     runtime: Runtime,
     /// Seconds that a write takes until it is in force
@@ -118,6 +119,8 @@ enum Runtime {
     Std,
     /// One thread, one non-blocking socket
     Bare,
+    /// A future on smol's reactor
+    Smol,
 }
 
 /// What a restart is.
@@ -167,6 +170,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     let reason = match arguments.runtime {
         Runtime::Std => run.on_threads(output)?,
         Runtime::Bare => run.on_a_bare_socket(output)?,
+        Runtime::Smol => run.on_smol(output)?,
     };
     drop(lock);
     if reason == ExitReason::Restart && restart == Restart::Exec {

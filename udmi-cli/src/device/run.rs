@@ -1,42 +1,30 @@
-//! Runs a device on threads or on a bare socket, until it ends.
+//! Runs a device on threads, as a future or on a bare socket, until it ends.
 
-use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use device_link::ExitReason;
-use device_link::trace::Header;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use udmi_host::family::FieldHooks;
-use udmi_host::fetch::{FetchPolicy, Fetcher};
-use udmi_host::key_store::DeviceKeys;
-use udmi_host::store::{FileStore, Store as _};
-use udmi_host::tls::TlsConfig;
-use udmi_proto::{Command, Limits, Settings, Source, Udmi};
+use udmi_proto::{Command, Udmi};
 use udmi_std::bare::Bare;
-use udmi_std::driver::{Driver, Link, Signer, TlsSource, TraceOutput};
+use udmi_std::driver::Link;
 
-use super::application::PlantApplication;
+use super::application::PlantFutures;
 use super::gateway::Plants;
-use super::module::Module;
-use super::notices::Notices;
-use crate::access::{Plan, Tls};
+use crate::access::Plan;
 use crate::output::{Failure, Output};
 
+/// What ends a run.
+const LAST: Command = Command::Stop { reason: ExitReason::Shutdown };
 /// How long a bare device sleeps at most before it looks whether it is to stop.
 const LOOK_AROUND: Duration = Duration::from_millis(250);
-/// Where blobs are fetched to, within the state folder.
-const STAGING: &str = "staging";
-/// Where the simulated software is, within the state folder.
-const SOFTWARE: &str = "software";
-/// Notices of a proxied device that may wait to be printed.
-const NOTICES_PER_PROXY: usize = 8;
 /// From then on a second signal ends the process at once.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// The exit code of a process that a second signal ends.
@@ -68,31 +56,50 @@ impl Run {
         let say = move |command| {
             let _ = link.get().map(|link| link.send(command));
         };
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
-        let link = self.driver(Box::new(say), output)?.start().map_err(Failure::new)?;
+        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
+        let (application, prepared) = self.prepare(Box::new(say), output)?;
+        let link = prepared.for_threads(application).start().map_err(Failure::new)?;
         let _ = reached.set(link.clone()); // nobody else sets it
         let stopped = link.clone();
-        spawn("signals", move || {
-            let mut first = None;
-            for _ in signals.forever() {
-                match first {
-                    None => stop(&stopped),
-                    // Tools such as timeout(1) signal a process and its group in one breath.
-                    Some(first) if Instant::elapsed(&first) < IMPATIENCE => {}
-                    Some(_) => std::process::exit(IMPATIENT),
-                }
-                first.get_or_insert_with(Instant::now);
-            }
-        })?;
+        let stop = move || {
+            // Refused only if the device is about to end anyway.
+            let _ = stopped.send_last(LAST);
+        };
+        stop_on_signals(signals, stop.clone())?;
         if until_input_ends {
-            let stopped = link.clone();
-            spawn("input", move || {
-                wait_for_end_of_input();
-                stop(&stopped);
-            })?;
+            stop_on_end_of_input(stop)?;
         }
         let _ = link.send(Command::Ready); // refused only if the run has ended already
         Ok(link.wait())
+    }
+
+    /// As a future, on this thread; what blocks is done by others.
+    pub(super) fn on_smol(self, output: &Output) -> Result<ExitReason, Failure> {
+        let until_input_ends = self.until_input_ends;
+        let reached: Arc<OnceLock<udmi_smol::driver::Link<Udmi>>> = Arc::default();
+        let link = reached.clone();
+        // A command that finds no room is an alarm less in the log.
+        let say = move |command| {
+            let _ = link.get().map(|link| link.send(command));
+        };
+        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
+        let (application, prepared) = self.prepare(Box::new(say), output)?;
+        let driver = prepared.for_futures(PlantFutures::new(application));
+        async_io::block_on(async {
+            let (link, run) = driver.start().await.map_err(Failure::new)?;
+            let _ = reached.set(link.clone()); // nobody else sets it
+            let stopped = link.clone();
+            let stop = move || {
+                // Refused only if the device is about to end anyway.
+                let _ = stopped.send_last(LAST);
+            };
+            stop_on_signals(signals, stop.clone())?;
+            if until_input_ends {
+                stop_on_end_of_input(stop)?;
+            }
+            let _ = link.send(Command::Ready); // refused only if the run has ended already
+            Ok(run.await)
+        })
     }
 
     /// On this thread alone.
@@ -111,7 +118,8 @@ impl Run {
         let said: Arc<Mutex<Vec<Command>>> = Arc::default();
         let queue = said.clone();
         let say = move |command| queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        let mut device = Bare::start(self.driver(Box::new(say), output)?).map_err(Failure::new)?;
+        let (application, prepared) = self.prepare(Box::new(say), output)?;
+        let mut device = Bare::start(prepared.for_threads(application)).map_err(Failure::new)?;
         device.command(Command::Ready);
         let mut stopped = false;
         loop {
@@ -122,96 +130,33 @@ impl Run {
             commands.into_iter().for_each(|command| device.command(command));
             if stopping.load(Ordering::Relaxed) && !stopped {
                 stopped = true;
-                device.command(Command::Stop { reason: ExitReason::Shutdown });
+                device.command(LAST);
             }
         }
     }
-
-    fn driver(self, say: Box<dyn FnMut(Command) + Send>, output: &Output) -> Result<Driver<Udmi>, Failure> {
-        let Plan { settings, tls, keys } = self.plan;
-        let settings = simulated(settings, self.write);
-        let staging = self.store.join(STAGING);
-        let store = open_store(&self.store, output)?;
-        let application = PlantApplication {
-            plants: self.plants,
-            born: Instant::now(),
-            staging: staging.clone(),
-            module: Module::new(self.store.join(SOFTWARE)),
-            keys: keys.clone(),
-            folder: self.store,
-            notices: Notices::new(output, settings.endpoint.to_string()),
-            say,
-        };
-        let trace = self.trace.map(|path| trace_output(&path, settings.clone())).transpose()?;
-        let gateway = settings.gateway.as_ref();
-        let (proxies, limits) = gateway
-            .map(|gateway| (gateway.proxies.len(), gateway.scaled(&Limits::default())))
-            .unwrap_or_default();
-        let dialect = Udmi::new(settings).map_err(Failure::usage)?;
-        let mut driver = Driver::new(dialect, application);
-        driver.store = Box::new(store);
-        secure(&mut driver, tls, keys)?;
-        driver.fetcher = Some(Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?);
-        driver.delegate = Box::new(self.field);
-        driver.limits = limits;
-        driver.notices_max += proxies * NOTICES_PER_PROXY;
-        driver.limits.outbox_kept_bytes = self.keep_outbox;
-        driver.seed = self.seed;
-        driver.trace = trace;
-        Ok(driver)
-    }
 }
 
-/// Signs with the keys, and connects with the certificate that they have at the time.
-fn secure(driver: &mut Driver<Udmi>, tls: Option<Tls>, keys: Option<DeviceKeys>) -> Result<(), Failure> {
-    if let Some(Tls { mut settings, rotates }) = tls {
-        driver.tls = Some(TlsConfig::new(&settings).map_err(Failure::usage)?);
-        let rotating = keys.clone().filter(|_| rotates);
-        driver.tls_source = rotating.map(|keys| -> TlsSource {
-            Box::new(move || {
-                settings.identity = keys.tls_identity();
-                TlsConfig::new(&settings)
-            })
-        });
-    }
-    driver.signer = keys.map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) });
-    Ok(())
+/// Stops at the first signal; a second one ends the process.
+fn stop_on_signals(mut signals: Signals, stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    spawn("signals", move || {
+        let mut first = None;
+        for _ in signals.forever() {
+            match first {
+                None => stop(),
+                // Tools such as timeout(1) signal a process and its group in one breath.
+                Some(first) if Instant::elapsed(&first) < IMPATIENCE => {}
+                Some(_) => std::process::exit(IMPATIENT),
+            }
+            first.get_or_insert_with(Instant::now);
+        }
+    })
 }
 
-/// All points are asked for, and writes show as `updating` for as long as the plant takes.
-fn simulated(mut settings: Settings, write: Duration) -> Settings {
-    let proxies = settings.gateway.iter_mut().flat_map(|gateway| gateway.proxies.values_mut());
-    let points = proxies.map(|proxy| &mut proxy.points).chain([&mut settings.points]);
-    for model in points.flat_map(|points| points.values_mut()) {
-        model.source = Source::Polled;
-    }
-    settings.options.minimum_updating_ms = u64::try_from(write.as_millis()).unwrap_or(u64::MAX);
-    settings.options.metrics_hook = true;
-    settings
-}
-
-fn open_store(folder: &Path, output: &Output) -> Result<FileStore, Failure> {
-    let unusable = |error| Failure::new(error).hint("--state-dir names another folder");
-    let mut store = FileStore::open(folder).map_err(unusable)?;
-    store.load_all().map_err(unusable)?;
-    for notice in store.take_notices() {
-        let kept_as = notice.kept_as.display();
-        output.remark(format!("{} could not be read ({}); it is kept as {kept_as}", notice.key, notice.why));
-    }
-    Ok(store)
-}
-
-fn trace_output(path: &Path, settings: Settings) -> Result<TraceOutput, Failure> {
-    let file = File::create(path)
-        .map_err(|error| Failure::usage(format!("cannot write the trace {}: {error}", path.display())))?;
-    let software = concat!("udmi ", env!("CARGO_PKG_VERSION"));
-    let header = move |boot: &device_link::Boot| Header::new(software, boot.clone(), settings).line();
-    Ok(TraceOutput { header: Box::new(header), output: Box::new(file) })
-}
-
-fn stop(link: &Link<Udmi>) {
-    // Refused only if the device is about to end anyway.
-    let _ = link.send_last(Command::Stop { reason: ExitReason::Shutdown });
+fn stop_on_end_of_input(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    spawn("input", move || {
+        wait_for_end_of_input();
+        stop();
+    })
 }
 
 fn wait_for_end_of_input() {

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use device_broker::{Config, Note, Server, Users};
+use device_broker::{Config, Ended, Note, Server, Users};
 use serde_json::{Value, json};
 use udmi_std::{Builder, Device, Endpoint, PointModel, Settings, Transport};
 
@@ -108,12 +108,36 @@ impl Bench {
         }
     }
 
+    /// Waits for the next message of any device on a topic.
+    pub(crate) fn any_message(&self, kind: &str) -> Value {
+        self.next_where(|topic| topic.ends_with(&format!("/{kind}")))
+    }
+
+    /// Who has connected, of what is told so far.
+    pub(crate) fn clients_connected(&self) -> Vec<String> {
+        let connected = |note| match note {
+            Note::Connected { client, .. } => Some(client.to_string()),
+            Note::Published { .. } | Note::Disconnected { .. } => None,
+        };
+        self.notes.try_iter().filter_map(connected).collect()
+    }
+
+    /// How many clients have said that they leave, of what is told so far.
+    pub(crate) fn clients_left_in_order(&self) -> usize {
+        let left = |note: &Note| matches!(note, Note::Disconnected { why: Ended::Goodbye, .. });
+        self.notes.try_iter().filter(left).count()
+    }
+
     fn next(&self, wanted: &str) -> Value {
+        self.next_where(|topic| topic == wanted)
+    }
+
+    fn next_where(&self, wanted: impl Fn(&str) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.notes.recv_timeout(left).unwrap_or_else(|_| panic!("no {wanted}")) {
-                Note::Published { topic, payload, .. } if topic == wanted => {
+            match self.notes.recv_timeout(left).expect("there is such a message") {
+                Note::Published { topic, payload, .. } if wanted(&topic) => {
                     return serde_json::from_slice(&payload).unwrap();
                 }
                 Note::Published { .. } | Note::Connected { .. } | Note::Disconnected { .. } => {}

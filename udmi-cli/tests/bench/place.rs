@@ -83,6 +83,11 @@ impl Working {
         Self(Some(command.spawn().unwrap()))
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.0.as_ref().unwrap().id();
+        assert!(Command::new("kill").args([name, &id.to_string()]).status().unwrap().success());
+    }
+
     /// Waits for its end.
     pub(crate) fn output(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()

@@ -251,15 +251,7 @@ impl Device {
     /// folders of its own.
     ///
     /// # Errors
-    /// The file cannot be read, or the document in it is faulty.
-    pub fn from_metadata(id: &str, file: &Path) -> Result<Self, SiteError> {
-        Self::from_document(id, json::read_object(file)?, file)
-    }
-
-    /// As [`Device::from_metadata`], where the document is at hand; errors name it as `file`.
-    ///
-    /// # Errors
-    /// The document is faulty.
+    /// The document is faulty; errors name it as `file`.
     pub fn from_document(id: &str, document: Map<String, Value>, file: &Path) -> Result<Self, SiteError> {
         let nowhere = Places { folder: PathBuf::new(), output: PathBuf::new() };
         Self::of(id, document, file.to_owned(), nowhere, None)
