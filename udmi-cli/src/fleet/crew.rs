@@ -113,10 +113,10 @@ impl Crew {
 
     /// Drops connections, cuts power and raises storms.
     async fn trouble(self: Rc<Self>, thread: usize, executor: Rc<LocalExecutor<'static>>) {
-        let Faults { drop, storm, cut, .. } = self.plan.faults;
-        if drop.or(storm).or(cut).is_none() {
+        if !self.plan.faults.interrupt() {
             return;
         }
+        let Faults { drop, storm, cut, .. } = self.plan.faults;
         let mut random = Random::new(self.plan.seed ^ (thread as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (mut dropped, mut cut_off) = (0.0, 0.0);
         let mut last = self.plan.born.elapsed();
@@ -184,10 +184,10 @@ impl Crew {
         }
     }
 
-    /// All devices leave, those that do so in time in order. Who has just lost a connection on purpose may come back
-    /// before that.
+    /// All devices leave, those that do so in time in order. Who has just lost a connection on purpose, or its power, may come
+    /// back before that.
     async fn stop_all(&self) {
-        if self.plan.faults.lose_connections() {
+        if self.plan.faults.interrupt() {
             self.wait_until(|crew| crew.counters.connected.get() >= crew.running.get() as u64).await;
         }
         for slot in &*self.slots.borrow() {

@@ -32,6 +32,11 @@ impl Faults {
         self.drop.or(self.storm).is_some()
     }
 
+    /// Whether devices are cut off, by whatever fault.
+    pub(super) fn interrupt(&self) -> bool {
+        self.drop.or(self.storm).or(self.cut).is_some()
+    }
+
     /// Reads `drop=60,storm=300,cut=600,slow=0.01,bad=0.05`.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut faults = Self::default();
