@@ -100,11 +100,23 @@ impl<T> Future for Guarded<T> {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Err(panic) => {
-                // What it holds is dropped now, and so may panic once more.
-                let _ = guarded_now(|| self.0 = None);
+                self.end();
                 Poll::Ready(Err(panic))
             }
         }
+    }
+}
+
+impl<T> Guarded<T> {
+    /// Drops the future with what it holds, which may panic as well; there is nobody to tell.
+    fn end(&mut self) {
+        let _ = guarded_now(|| self.0 = None);
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -181,6 +193,40 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(later.as_mut().poll(&mut cx).is_ready());
         assert_eq!(Arc::strong_count(&held), 1);
-        drop(Reply::<()>::later(pending()));
+    }
+
+    #[test]
+    fn what_panics_when_it_is_given_up_harms_nobody() {
+        struct Fragile;
+        impl Drop for Fragile {
+            fn drop(&mut self) {
+                panic!("bus gone");
+            }
+        }
+        let fragile = Fragile;
+        drop(guarded(move || {
+            Reply::later(async move {
+                let _fragile = fragile;
+                pending::<()>().await;
+            })
+        }));
+    }
+
+    #[test]
+    fn a_future_that_is_woken_without_end_is_polled_once_for_it() {
+        let mut wakers = Vec::new();
+        let (told, polls) = std::sync::mpsc::channel();
+        let restless = Reply::later(poll_fn(move |cx| {
+            told.send(cx.waker().clone()).unwrap();
+            Poll::<()>::Pending
+        }));
+        let Reply::Later(mut all) = Reply::all(vec![restless]) else { panic!("it is a future") };
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            assert!(all.as_mut().poll(&mut cx).is_pending());
+            wakers.push(polls.try_recv().unwrap());
+            (0..1000).for_each(|_| wakers.iter().for_each(Waker::wake_by_ref));
+        }
+        assert!(polls.try_recv().is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -16,7 +17,7 @@ pub(super) struct Together<T> {
 }
 
 enum Slot<T> {
-    Open(Later<T>, Waker),
+    Open(Later<T>, Arc<Place>),
     Done(T),
     /// Handed out.
     Empty,
@@ -40,7 +41,8 @@ impl<T> Together<T> {
             Reply::Now(value) => Slot::Done(value),
             Reply::Later(later) => {
                 open.push(place);
-                Slot::Open(later, Waker::from(Arc::new(Place { place, woken: woken.clone() })))
+                let is_woken = AtomicBool::new(true);
+                Slot::Open(later, Arc::new(Place { place, is_woken, woken: woken.clone() }))
             }
         });
         let slots = slots.collect();
@@ -63,8 +65,10 @@ impl<T> Future for Together<T> {
         drop(state);
         for place in places {
             let Some(slot) = this.slots.get_mut(place) else { continue };
-            let Slot::Open(later, waker) = slot else { continue };
-            if let Poll::Ready(value) = later.as_mut().poll(&mut Context::from_waker(waker)) {
+            let Slot::Open(later, place) = slot else { continue };
+            place.is_woken.store(false, Ordering::Release);
+            let waker = Waker::from(place.clone());
+            if let Poll::Ready(value) = later.as_mut().poll(&mut Context::from_waker(&waker)) {
                 *slot = Slot::Done(value);
                 this.open -= 1;
             }
@@ -82,6 +86,8 @@ impl<T> Future for Together<T> {
 
 struct Place {
     place: usize,
+    /// Whether it is to be polled anyway: it stands among those once, however often it is woken.
+    is_woken: AtomicBool,
     woken: Arc<Woken>,
 }
 
@@ -91,6 +97,9 @@ impl Wake for Place {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_woken.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let mut state = self.woken.lock();
         state.places.push(self.place);
         let parent = state.parent.take();

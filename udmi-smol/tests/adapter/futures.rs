@@ -127,6 +127,38 @@ fn a_write_that_is_superseded_is_dropped_before_the_next_begins() {
 }
 
 #[test]
+fn commands_of_a_device_are_carried_out_one_after_the_other() {
+    let broker = Broker::start();
+    let (told, heard) = channel();
+    let (release, held) = smol::channel::bounded::<()>(1);
+    let builder = Device::builder(settings(broker.address)).on_command(move |name, _| {
+        let (told, held) = (told.clone(), held.clone());
+        async move {
+            told.send(format!("begin {name}")).unwrap();
+            let _ = held.recv().await;
+            told.send(format!("end {name}")).unwrap();
+            Ok(())
+        }
+    });
+    let device = block_on(builder.start()).unwrap();
+    broker.configure(&config(1, None));
+    broker.state_for(&timestamp(1));
+    for name in ["first", "second"] {
+        broker.send_to("AHU-1", &format!("commands/{name}"), &json!({}));
+    }
+    assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), "begin first");
+    // What answers a later config has seen the second command.
+    broker.configure(&config(2, None));
+    broker.state_for(&timestamp(2));
+    assert!(heard.try_recv().is_err());
+    release.close();
+    for next in ["end first", "begin second", "end second"] {
+        assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), next);
+    }
+    assert_eq!(block_on(device.shutdown()), ExitReason::Shutdown);
+}
+
+#[test]
 fn a_future_that_panics_fails_its_write_and_the_device_goes_on() {
     let broker = Broker::start();
     let builder = Device::builder(settings(broker.address)).on_writeback(|_, value| async move {
