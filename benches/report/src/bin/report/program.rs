@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// How long a build may take.
-pub(crate) const BUILD: Duration = Duration::from_secs(900);
+/// How long a build may take, and what is built and measured.
+pub(crate) const BUILD: Duration = Duration::from_secs(600);
 
 /// Runs it to its end and returns what it wrote to standard output; what it says besides is shown at once. One that
 /// fails, or takes longer than it may, is a failure.
