@@ -19,6 +19,7 @@ mod page;
 mod program;
 mod rows;
 mod section;
+mod size;
 mod table;
 mod timing;
 

@@ -57,13 +57,17 @@ pub(crate) fn executable(what: &[&str], name: &str) -> Result<PathBuf, Failure> 
     eprintln!("  building {name}");
     let mut command = cargo(&["build", "--release", "--quiet", "--message-format", "json"]);
     command.args(what);
-    let lines = output(command, BUILD)?;
+    artifact(&output(command, BUILD)?, name)
+}
+
+/// Where cargo says, in JSON, that it has put a program.
+pub(crate) fn artifact(messages: &str, name: &str) -> Result<PathBuf, Failure> {
     let artifact = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         let is_it = line["target"]["name"] == name && line["executable"].is_string();
         is_it.then(|| line["executable"].as_str().map(PathBuf::from)).flatten()
     };
-    lines.lines().find_map(artifact).ok_or_else(|| format!("cargo has not built {name}").into())
+    messages.lines().find_map(artifact).ok_or_else(|| format!("cargo has not built {name}").into())
 }
 
 /// The first line a command prints, if it can be run.

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::program::{BUILD, cargo, executable, output};
-use crate::{Failure, core, fleet, growth, machine, page, rows};
+use crate::{Failure, core, fleet, growth, machine, page, rows, size};
 
 /// One part, in the order of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Section {
                 "--json",
             ])),
             Self::Fleet => fleet::measure(),
-            Self::Size => program(Command::new(page::folder().join("../checks/size/measure"))),
+            Self::Size => size::measure(),
             Self::Footprint => program(cargo(&[
                 "run",
                 "--release",
