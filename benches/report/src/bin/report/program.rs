@@ -1,8 +1,9 @@
 //! Programs that measure: started, given a time, and heard out.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -12,13 +13,17 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// How long a build may take, and what is built and measured.
-pub(crate) const BUILD: Duration = Duration::from_secs(600);
+/// How long a build may take, and what is built and measured at once: far longer than it takes on a quiet machine.
+pub(crate) const BUILD: Duration = Duration::from_secs(1200);
+/// So many words of a command are shown where it fails.
+const WORDS: usize = 8;
 
 /// Runs it to its end and returns what it wrote to standard output; what it says besides is shown at once. One that
 /// fails, or takes longer than it may, is a failure.
 pub(crate) fn output(mut command: Command, patience: Duration) -> Result<String, Failure> {
-    let shown = command.get_program().to_string_lossy().into_owned();
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_owned();
+    let words = [name.as_os_str()].into_iter().chain(command.get_args()).take(WORDS);
+    let shown = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
     let mut pipe = child.stdout.take().ok_or("a pipe was asked for")?;
