@@ -10,10 +10,22 @@ use udmi_tests::live::desk::Desk;
 use udmi_tests::live::program::{Program, example};
 use udmi_tests::live::shown::{DEVICE, REGISTRY, Shown, run_over_tls, sampling, status, text};
 use udmi_tests::live::web::Web;
+use udmi_tests::together;
+
+together! {
+    the_examples_for_smol:
+    connect_tells_of_connection_config_and_loss_over_tls,
+    connect_shows_its_password,
+    telemetry_publishes_what_is_told_as_often_as_the_config_wants,
+    poll_asks_all_sensors_at_the_same_time_and_tells_of_the_silent_one,
+    writeback_goes_by_the_bus_and_shows_that_it_takes_time,
+    update_writes_a_large_blob_to_its_place,
+    gateway_acts_for_its_meters,
+    many_devices_are_each_their_own_on_one_thread,
+}
 
 const GATEWAY: &str = "GAT-1";
 
-#[test]
 fn connect_tells_of_connection_config_and_loss_over_tls() {
     let (mut desk, folder) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap());
     let pki = Pki::new().without_clients();
@@ -31,7 +43,6 @@ fn connect_tells_of_connection_config_and_loss_over_tls() {
     program.line("not connected: ");
 }
 
-#[test]
 fn connect_shows_its_password() {
     let users = Users::default().with("ahu", "s3cret", Access::all()).with("cloud", "nimbus", Access::all());
     let mut desk = Desk::with(REGISTRY, users, Some(("cloud", "nimbus"))).unwrap();
@@ -42,7 +53,6 @@ fn connect_shows_its_password() {
     desk.ask(DEVICE, &json!({ "system": {} }));
 }
 
-#[test]
 fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
     let mut shown = Shown::start("smol_telemetry");
     shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
@@ -53,7 +63,6 @@ fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
     assert!(shown.sample("uptime").as_i64().unwrap() > uptime);
 }
 
-#[test]
 fn poll_asks_all_sensors_at_the_same_time_and_tells_of_the_silent_one() {
     let mut shown = Shown::start("smol_poll");
     let mut config = sampling(&json!({ "supply": {}, "return": {}, "outside": {} }));
@@ -70,7 +79,6 @@ fn poll_asks_all_sensors_at_the_same_time_and_tells_of_the_silent_one() {
     assert_eq!(event["points"]["return"]["present_value"], 36.0, "{event}");
 }
 
-#[test]
 fn writeback_goes_by_the_bus_and_shows_that_it_takes_time() {
     let mut shown = Shown::start("smol_writeback");
     let setting = |value: i64| sampling(&json!({ "damper": { "set_value": value } }));
@@ -84,7 +92,6 @@ fn writeback_goes_by_the_bus_and_shows_that_it_takes_time() {
     assert!(point["status"]["message"].to_string().contains("0 to 100 percent"), "{point}");
 }
 
-#[test]
 fn update_writes_a_large_blob_to_its_place() {
     let mut shown = Shown::start("smol_update");
     let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
@@ -101,7 +108,6 @@ fn update_writes_a_large_blob_to_its_place() {
     assert!(fs::read(shown.folder.path().join("out/spare")).unwrap() == content);
 }
 
-#[test]
 fn gateway_acts_for_its_meters() {
     let mut shown = Shown::start("smol_gateway");
     shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
@@ -115,7 +121,6 @@ fn gateway_acts_for_its_meters() {
     shown.desk.state("EM-2", |state| state["pointset"]["points"]["limit"]["value_state"] == "applied");
 }
 
-#[test]
 fn many_devices_are_each_their_own_on_one_thread() {
     let mut shown = Shown::start_in(tempfile::tempdir().unwrap(), "smol_many", &["100"]);
     shown.program.line("100 devices are connected");

@@ -18,6 +18,7 @@ pub mod program;
 pub mod restarts;
 pub mod shown;
 mod terminator;
+pub mod together;
 pub mod tokens;
 pub mod web;
 

@@ -6,6 +6,14 @@ use serde_json::{Value, json};
 use udmi_tests::data_url::{encode, sha256};
 use udmi_tests::live::shown::{DEVICE, Shown, run};
 use udmi_tests::live::web::Web;
+use udmi_tests::together;
+
+together! {
+    what_the_cloud_has_installed:
+    update_installs_tells_activates_and_ends_for_a_new_run,
+    update_bytes_replaces_the_table_only_by_a_good_one,
+    update_stream_writes_a_large_blob_to_its_place,
+}
 
 fn order(name: &str, generation: u32, url: &str, content: &[u8]) -> Value {
     let blob = json!({
@@ -27,7 +35,6 @@ fn outcome(shown: &mut Shown, name: &str, generation: u32) -> Value {
     })
 }
 
-#[test]
 fn update_installs_tells_activates_and_ends_for_a_new_run() {
     let mut shown = Shown::start("update");
     shown.desk.ask(DEVICE, &json!({ "system": {} }));
@@ -51,7 +58,6 @@ fn update_installs_tells_activates_and_ends_for_a_new_run() {
     assert!(shown.program.said().is_empty());
 }
 
-#[test]
 fn update_bytes_replaces_the_table_only_by_a_good_one() {
     let mut shown = Shown::start("update_bytes");
     let table = shown.folder.path().join("out/time_table.json");
@@ -74,7 +80,6 @@ fn update_bytes_replaces_the_table_only_by_a_good_one() {
     assert_eq!(fs::read_to_string(table).unwrap(), good);
 }
 
-#[test]
 fn update_stream_writes_a_large_blob_to_its_place() {
     let mut shown = Shown::start("update_stream");
     let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();

@@ -12,6 +12,19 @@ use udmi_tests::live::gate::Gate;
 use udmi_tests::live::program::{Program, example};
 use udmi_tests::live::shown::{DEVICE, REGISTRY, Shown, run, run_over_tls, sampling, text};
 use udmi_tests::live::{door, tokens};
+use udmi_tests::together;
+
+together! {
+    devices_connect:
+    without_a_broker_the_reason_is_told_and_the_program_ends,
+    what_is_no_broker_is_told,
+    connect_anonymous_tells_of_connection_config_and_loss,
+    first_sets_the_point_and_samples_both,
+    connect_password_is_let_in_with_the_password_and_told_without,
+    connect_token_shows_a_token_of_its_key_over_tls,
+    connect_mtls_shows_the_certificate_it_is_given,
+    connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered,
+}
 
 /// Nobody listens there: the port was free a moment ago.
 fn nowhere() -> SocketAddr {
@@ -19,7 +32,6 @@ fn nowhere() -> SocketAddr {
 }
 
 /// All but those that wait for a person to register a key, that go on without a broker, and that want more than a broker.
-#[test]
 fn without_a_broker_the_reason_is_told_and_the_program_ends() {
     let names = [
         "change_of_value",
@@ -63,7 +75,6 @@ fn without_a_broker_the_reason_is_told_and_the_program_ends() {
     }
 }
 
-#[test]
 fn what_is_no_broker_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Program::start(&example("poll"), folder.path(), &["http://broker"], &[]).unwrap();
@@ -71,7 +82,6 @@ fn what_is_no_broker_is_told() {
     assert!(program.said().join("\n").contains("Form"), "{:?}", program.said());
 }
 
-#[test]
 fn connect_anonymous_tells_of_connection_config_and_loss() {
     let mut shown = Shown::start("connect_anonymous");
     let asked = shown.desk.ask(DEVICE, &json!({ "system": {} }));
@@ -81,7 +91,6 @@ fn connect_anonymous_tells_of_connection_config_and_loss() {
     shown.program.line("not connected: ");
 }
 
-#[test]
 fn first_sets_the_point_and_samples_both() {
     let mut shown = Shown::start("first");
     shown
@@ -93,7 +102,6 @@ fn first_sets_the_point_and_samples_both() {
     assert!(shown.sample("room_temperature").as_f64().unwrap() > 20.0);
 }
 
-#[test]
 fn connect_password_is_let_in_with_the_password_and_told_without() {
     let users = Users::default().with("ahu", "s3cret", Access::all()).with("cloud", "nimbus", Access::all());
     let mut desk = Desk::with(REGISTRY, users, Some(("cloud", "nimbus"))).unwrap();
@@ -111,7 +119,6 @@ fn connect_password_is_let_in_with_the_password_and_told_without() {
     assert!(said.contains("no connection to the broker") && !said.contains("guess"), "{said}");
 }
 
-#[test]
 fn connect_token_shows_a_token_of_its_key_over_tls() {
     let (mut desk, folder) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap());
     let pki = Pki::new().without_clients();
@@ -133,7 +140,6 @@ fn connect_token_shows_a_token_of_its_key_over_tls() {
     desk.message_on("/devices/AHU-1/state", |state| state["system"]["last_config"] == "2020-01-01T00:00:00Z");
 }
 
-#[test]
 fn connect_mtls_shows_the_certificate_it_is_given() {
     let (mut desk, folder, pki) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap(), Pki::new());
     let files = pki.write_device(folder.path()).unwrap().map(|file| text(&file));
@@ -148,7 +154,6 @@ fn connect_mtls_shows_the_certificate_it_is_given() {
     assert!(program.said().join("\n").contains("certificate"), "{:?}", program.said());
 }
 
-#[test]
 fn connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered() {
     let (mut desk, folder, pki) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap(), Pki::new());
     let [ca, ..] = pki.write_device(folder.path()).unwrap().map(|file| text(&file));

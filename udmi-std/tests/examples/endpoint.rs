@@ -10,6 +10,17 @@ use udmi_tests::live::desk::Desk;
 use udmi_tests::live::program::{Program, example};
 use udmi_tests::live::shown::{DEVICE, REGISTRY, Shown, run, sampling};
 use udmi_tests::live::{door, tokens};
+use udmi_tests::together;
+
+together! {
+    endpoints_keys_and_memory:
+    redirect_follows_to_a_broker_with_work_and_stays_there_after_a_restart,
+    redirect_comes_back_from_where_nobody_is_and_tells_why,
+    rotate_makes_a_key_that_the_broker_has_to_take,
+    public_key_shows_the_same_key_each_time,
+    custom_store_keeps_what_the_next_run_reads,
+    resume_tells_what_an_earlier_run_could_not,
+}
 
 const ORDER: &str = "_iot_endpoint_config";
 
@@ -27,7 +38,6 @@ fn sending_to(port: u16, generation: u32) -> Value {
     json!({ "blobset": { "blobs": { ORDER: blob } } })
 }
 
-#[test]
 fn redirect_follows_to_a_broker_with_work_and_stays_there_after_a_restart() {
     let (mut shown, mut away) = (Shown::start("redirect"), Desk::start(REGISTRY).unwrap());
     let ordered = sending_to(away.address().port(), 1);
@@ -42,7 +52,6 @@ fn redirect_follows_to_a_broker_with_work_and_stays_there_after_a_restart() {
     away.state(DEVICE, |state| state["system"]["operation"]["restart_count"] == 2);
 }
 
-#[test]
 fn redirect_comes_back_from_where_nobody_is_and_tells_why() {
     let mut shown = Shown::start("redirect");
     shown.desk.ask(DEVICE, &json!({ "system": {} }));
@@ -59,7 +68,6 @@ fn redirect_comes_back_from_where_nobody_is_and_tells_why() {
     );
 }
 
-#[test]
 fn rotate_makes_a_key_that_the_broker_has_to_take() {
     let (mut desk, folder) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap());
     let file = folder.path().join("out/keys/ec_private.pem");
@@ -81,7 +89,6 @@ fn rotate_makes_a_key_that_the_broker_has_to_take() {
     assert_eq!(fs::read_dir(folder.path().join("out/keys/key_backups")).unwrap().count(), 1);
 }
 
-#[test]
 fn public_key_shows_the_same_key_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let show = || {
@@ -97,7 +104,6 @@ fn public_key_shows_the_same_key_each_time() {
     assert_eq!(show(), first);
 }
 
-#[test]
 fn custom_store_keeps_what_the_next_run_reads() {
     let mut shown = Shown::start("custom_store");
     let restarts = |state: &Value| state["system"]["operation"]["restart_count"].as_i64().unwrap();
@@ -109,7 +115,6 @@ fn custom_store_keeps_what_the_next_run_reads() {
     shown.desk.state(DEVICE, |state| restarts(state) == first + 1);
 }
 
-#[test]
 fn resume_tells_what_an_earlier_run_could_not() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -5,10 +5,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use udmi_std::udmi_proto::model::common::Timestamp;
 use udmi_tests::live::shown::{DEVICE, Shown, sampling};
+use udmi_tests::together;
+
+together! {
+    other_devices:
+    gateway_acts_for_its_meters,
+    gateway_logs_for_a_meter,
+    discovery_tells_all_that_a_scan_finds,
+    localnet_tells_addresses_and_why_there_are_none,
+}
 
 const GATEWAY: &str = "GAT-1";
 
-#[test]
 fn gateway_acts_for_its_meters() {
     let mut shown = Shown::start("gateway");
     shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
@@ -23,7 +31,6 @@ fn gateway_acts_for_its_meters() {
     shown.desk.message("EM-2", "events/pointset", |event| event["points"]["power"]["present_value"] == 42);
 }
 
-#[test]
 fn gateway_logs_for_a_meter() {
     let mut shown = Shown::start("gateway");
     shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1"] } }));
@@ -33,7 +40,6 @@ fn gateway_logs_for_a_meter() {
     });
 }
 
-#[test]
 fn discovery_tells_all_that_a_scan_finds() {
     let mut shown = Shown::start("discovery");
     let family = json!({ "generation": "2099-01-01T00:00:00Z", "scan_duration_sec": 2 });
@@ -55,7 +61,6 @@ fn discovery_tells_all_that_a_scan_finds() {
     shown.program.line("found 42");
 }
 
-#[test]
 fn localnet_tells_addresses_and_why_there_are_none() {
     let mut shown = Shown::start("localnet");
     let families = json!({ "ipv4": {}, "bacnet": {}, "modbus": {} });

@@ -4,8 +4,19 @@ use std::fs;
 
 use serde_json::json;
 use udmi_tests::live::shown::{DEVICE, Shown, sampling, status};
+use udmi_tests::together;
 
-#[test]
+together! {
+    points_are_told_polled_and_computed:
+    telemetry_publishes_what_is_told_as_often_as_the_config_wants,
+    poll_is_asked_before_each_sample_and_a_failure_is_told,
+    poll_all_reads_all_points_at_once,
+    change_of_value_publishes_what_has_changed_enough_between_samples,
+    virtual_points_are_computed_from_the_values_of_the_same_sample,
+    point_model_refuses_what_the_model_does_not_allow,
+    dynamic_points_come_and_go_with_their_sensors,
+}
+
 fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
     let mut shown = Shown::start("telemetry");
     shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
@@ -17,7 +28,6 @@ fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
     assert!(shown.sample("uptime").as_i64().unwrap() > uptime);
 }
 
-#[test]
 fn poll_is_asked_before_each_sample_and_a_failure_is_told() {
     let mut shown = Shown::start("poll");
     shown.desk.configure(DEVICE, &sampling(&json!({ "uptime": {}, "filter_pressure": {} })));
@@ -31,7 +41,6 @@ fn poll_is_asked_before_each_sample_and_a_failure_is_told() {
     shown.desk.state(DEVICE, |state| status(state, "filter_pressure").is_null());
 }
 
-#[test]
 fn poll_all_reads_all_points_at_once() {
     let mut shown = Shown::start("poll_all");
     shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
@@ -41,7 +50,6 @@ fn poll_all_reads_all_points_at_once() {
     }
 }
 
-#[test]
 fn change_of_value_publishes_what_has_changed_enough_between_samples() {
     let mut shown = Shown::start("change_of_value");
     let mut config = sampling(&json!({ "temperature": { "cov_increment": 0.5 }, "humidity": {} }));
@@ -62,7 +70,6 @@ fn change_of_value_publishes_what_has_changed_enough_between_samples() {
     }
 }
 
-#[test]
 fn virtual_points_are_computed_from_the_values_of_the_same_sample() {
     let mut shown = Shown::start("virtual_points");
     shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
@@ -75,7 +82,6 @@ fn virtual_points_are_computed_from_the_values_of_the_same_sample() {
     }
 }
 
-#[test]
 fn point_model_refuses_what_the_model_does_not_allow() {
     let mut shown = Shown::start("point_model");
     let setting = |value: i64| {
@@ -97,7 +103,6 @@ fn point_model_refuses_what_the_model_does_not_allow() {
     assert_eq!(status(&state, "fan_speed")["category"], "pointset.point.failure");
 }
 
-#[test]
 fn dynamic_points_come_and_go_with_their_sensors() {
     let folder = tempfile::tempdir().unwrap();
     let attic = folder.path().join("sensors").join("attic");

@@ -4,6 +4,18 @@ use std::fs;
 
 use serde_json::{Value, json};
 use udmi_tests::live::shown::{DEVICE, Shown, sampling};
+use udmi_tests::together;
+
+together! {
+    the_device_as_a_whole:
+    state_identity_is_told_and_added_to,
+    metrics_come_as_often_as_the_config_wants,
+    lifecycle_restarts_if_it_is_not_busy_and_ends_by_command,
+    logging_brings_records_into_the_system_log_by_their_level,
+    custom_event_is_published_with_time_stamp_and_version,
+    custom_block_is_configured_shown_and_commanded,
+    bare_is_a_device_like_any_other,
+}
 
 fn mode(mode: &str) -> Value {
     json!({ "system": { "operation": { "mode": mode } } })
@@ -13,7 +25,6 @@ fn restart_count(state: &Value) -> i64 {
     state["system"]["operation"]["restart_count"].as_i64().unwrap()
 }
 
-#[test]
 fn state_identity_is_told_and_added_to() {
     let mut shown = Shown::start("state_identity");
     shown.desk.configure(DEVICE, &mode("active"));
@@ -27,7 +38,6 @@ fn state_identity_is_told_and_added_to() {
     assert!(system["software"]["firmware"].as_str().unwrap().starts_with('v'), "{system}");
 }
 
-#[test]
 fn metrics_come_as_often_as_the_config_wants() {
     let mut shown = Shown::start("metrics");
     shown.desk.configure(DEVICE, &json!({ "system": { "metrics_rate_sec": 1 } }));
@@ -37,7 +47,6 @@ fn metrics_come_as_often_as_the_config_wants() {
     }
 }
 
-#[test]
 fn lifecycle_restarts_if_it_is_not_busy_and_ends_by_command() {
     let mut shown = Shown::start("lifecycle");
     let busy = shown.folder.path().join("busy");
@@ -59,7 +68,6 @@ fn lifecycle_restarts_if_it_is_not_busy_and_ends_by_command() {
     assert!(shown.program.end().success(), "{:?}", shown.program.said());
 }
 
-#[test]
 fn logging_brings_records_into_the_system_log_by_their_level() {
     let mut shown = Shown::start("logging");
     // What was logged before is judged by the level of then.
@@ -79,7 +87,6 @@ fn logging_brings_records_into_the_system_log_by_their_level() {
     }
 }
 
-#[test]
 fn custom_event_is_published_with_time_stamp_and_version() {
     let mut shown = Shown::start("custom_event");
     shown.desk.configure(DEVICE, &mode("active"));
@@ -87,7 +94,6 @@ fn custom_event_is_published_with_time_stamp_and_version() {
     assert!(event["timestamp"].is_string() && event["version"].is_string(), "{event}");
 }
 
-#[test]
 fn custom_block_is_configured_shown_and_commanded() {
     let mut shown = Shown::start("custom_block");
     let mut config = mode("active");
@@ -102,7 +108,6 @@ fn custom_block_is_configured_shown_and_commanded() {
     shown.desk.state(DEVICE, |state| state.get("elevator").is_none());
 }
 
-#[test]
 fn bare_is_a_device_like_any_other() {
     let mut shown = Shown::start("bare");
     shown.desk.configure(DEVICE, &sampling(&json!({ "uptime": {}, "setpoint": { "set_value": 20 } })));

@@ -5,12 +5,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use udmi_std::udmi_proto::model::common::Timestamp;
 use udmi_tests::live::shown::{DEVICE, Shown, sampling, status};
+use udmi_tests::together;
+
+together! {
+    what_the_cloud_sets:
+    writeback_puts_values_in_force_once_and_tells_what_it_cannot,
+    writeback_points_go_through_closures_of_their_own_or_become_values,
+    writeback_expiry_gives_the_point_back_when_the_time_has_come,
+}
 
 fn setting(point: &str, value: impl Into<Value>) -> Value {
     sampling(&json!({ point: { "set_value": value.into() } }))
 }
 
-#[test]
 fn writeback_puts_values_in_force_once_and_tells_what_it_cannot() {
     let mut shown = Shown::start("writeback");
     for _ in 0..2 {
@@ -30,7 +37,6 @@ fn writeback_puts_values_in_force_once_and_tells_what_it_cannot() {
     assert_eq!(writes, 2, "{:?}", shown.program.said());
 }
 
-#[test]
 fn writeback_points_go_through_closures_of_their_own_or_become_values() {
     let mut shown = Shown::start("writeback_points");
     let points = json!({
@@ -52,7 +58,6 @@ fn writeback_points_go_through_closures_of_their_own_or_become_values() {
     assert!(point["status"]["message"].to_string().contains("one of day, night"), "{point}");
 }
 
-#[test]
 fn writeback_expiry_gives_the_point_back_when_the_time_has_come() {
     let mut shown = Shown::start("writeback_expiry");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
