@@ -79,13 +79,17 @@ pub(super) async fn live(crew: Rc<Crew>, slot: usize) {
 
 /// One run; none if it cannot begin.
 async fn run(crew: &Rc<Crew>, slot: usize) -> Option<ExitReason> {
-    let driver = driver(crew, slot)?;
-    let (link, run) = driver.start().await.ok()?;
+    // Apart, since the future of a start is as large as the device: what waits for the end of the run is small.
+    let (link, run) = Box::pin(start(crew, slot)).await?;
     if crew.stopping.is_stopping() {
         stop(&link);
     }
     crew.slots.borrow_mut().get_mut(slot)?.link = Some(link);
     Some(Watched { run, meter: Meter::default(), crew, slot }.await)
+}
+
+async fn start(crew: &Rc<Crew>, slot: usize) -> Option<(Link<Udmi>, Run<Udmi>)> {
+    driver(crew, slot)?.start().await.ok()
 }
 
 fn driver(crew: &Rc<Crew>, slot: usize) -> Option<Driver<Udmi>> {
@@ -150,5 +154,42 @@ impl Future for Watched<'_> {
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         self.crew.counters.unacknowledged.add(self.meter.unacknowledged());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::sync::Arc;
+
+    use super::super::counters::Counters;
+    use super::super::crew::Plan;
+    use super::super::faults::Faults;
+    use super::super::members::Members;
+    use super::super::stopping::Stopping;
+    use super::*;
+
+    /// A future is as large as the largest of its states, for as long as it lives.
+    #[test]
+    fn regression_a_device_that_runs_holds_no_room_for_its_start() {
+        let plan = Plan {
+            members: Members::Site(Vec::new(), Vec::new()),
+            threads: 1,
+            ramp: 1.0,
+            told_per_second: None,
+            faults: Faults::default(),
+            seed: 1,
+            born: Instant::now(),
+            grace: Duration::ZERO,
+        };
+        let crew = Crew {
+            plan: Arc::new(plan),
+            counters: Arc::new(Counters::new()),
+            stopping: Arc::new(Stopping::default()),
+            slots: RefCell::default(),
+            running: Cell::new(0),
+        };
+        let bytes = size_of_val(&live(Rc::new(crew), 0));
+        assert!(bytes <= 768, "{bytes} bytes for each device");
     }
 }
