@@ -23,6 +23,9 @@ use crate::plant::Random;
 /// Before a device that the cloud has restarted runs again, as a process would.
 const RESTART: Duration = Duration::from_secs(1);
 
+/// The part of its grace that a device waits for acknowledgements; then it says DISCONNECT.
+const LEAVING: f64 = 0.8;
+
 /// What a thread knows of one of its devices.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -100,7 +103,7 @@ fn driver(crew: &Rc<Crew>, slot: usize) -> Option<Driver<Udmi>> {
     };
     let plan = &crew.plan;
     let Member { place, settings, plants, security } = plan.members.get(index).ok()?;
-    let limits = limits(&settings);
+    let limits = limits(&settings, plan.grace);
     let seed = seed(plan.seed, place);
     let twin = Twin::new(plants, seed, plan.faults, plan.born, &crew.counters, remembered.clone());
     let mut driver = Driver::new(Udmi::new(settings).ok()?, twin);
@@ -113,8 +116,9 @@ fn driver(crew: &Rc<Crew>, slot: usize) -> Option<Driver<Udmi>> {
     Some(driver)
 }
 
-fn limits(settings: &Settings) -> Limits {
-    let usual = Limits::default();
+/// All devices leave at once, so a broker may take longer than usual to acknowledge their last words.
+fn limits(settings: &Settings, grace: Duration) -> Limits {
+    let usual = Limits { leave_timeout: grace.mul_f64(LEAVING), ..Limits::default() };
     settings.gateway.as_ref().map_or(usual.clone(), |gateway| gateway.scaled(&usual))
 }
 
