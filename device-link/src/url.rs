@@ -12,7 +12,7 @@ const MQTT: u16 = 1883;
 const MQTTS: u16 = 8883;
 
 /// Why a text is no endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum EndpointError {
     /// It is not of the form.
     Form,
@@ -62,10 +62,17 @@ impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Form => f.write_str(
-                "expected mqtt://HOST[:PORT], or mqtts://HOST[:PORT] with TLS; an IPv6 address stands in brackets",
+                "expected mqtt://HOST[:PORT], HOST:PORT, or mqtts://HOST[:PORT] with TLS; an IPv6 address stands in brackets",
             ),
             Self::Port(port) => write!(f, "'{port}' is no port"),
         }
+    }
+}
+
+/// As it is displayed, for a `main` that ends with this error shows it so.
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -79,7 +79,7 @@ fn what_is_no_broker_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = Program::start(&example("poll"), folder.path(), &["http://broker"], &[]).unwrap();
     assert!(!program.end().success());
-    assert!(program.said().join("\n").contains("Form"), "{:?}", program.said());
+    assert!(program.said().join("\n").contains("Error: expected mqtt://"), "{:?}", program.said());
 }
 
 fn connect_anonymous_tells_of_connection_config_and_loss() {
