@@ -16,7 +16,7 @@ use crate::table::{Sample, Table, millis};
 use crate::udmi::sleep_until;
 
 const DEVICES: u32 = 30;
-const ROUNDS: u32 = 12;
+const ROUNDS: u32 = 8;
 /// Between two configs, of one device after the other: a device's turn comes every 1.2 s.
 const PAUSE: Duration = Duration::from_millis(40);
 /// No state for so long means that every device has told all there is to tell.
@@ -25,7 +25,7 @@ const TARGET: Duration = Duration::from_millis(5);
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     for kind in [Kind::Embedded, Kind::Mosquitto].into_iter().filter(|kind| kind.is_there_or_say("latency")) {
-        for runtime in [Runtime::Threads, Runtime::Bare] {
+        for runtime in Runtime::ALL {
             let sample = Sample::new(latencies(kind, runtime)?);
             let [middle, high] = [50, 99].map(|percent| sample.percentile(percent));
             let figures = format!(

@@ -7,11 +7,11 @@ use crate::table::Table;
 use crate::udmi::{Bench, Udmi};
 
 /// Samples that are seen before memory is looked at.
-const SAMPLES: usize = 10;
+const SAMPLES: usize = 5;
 const TARGET: u64 = 10_000_000;
 
 pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
-    for runtime in ["std", "bare"] {
+    for runtime in ["std", "bare", "smol"] {
         for (way, bench) in [("TCP", Bench::start(udmi)?), ("mutual TLS", Bench::with_tls(udmi)?)] {
             let process = udmi.device(&bench, runtime, &format!("memory-{runtime}"))?;
             for _ in 0..SAMPLES {

@@ -10,7 +10,7 @@ const STARTS: usize = 30;
 const TARGET: Duration = Duration::from_millis(50);
 
 pub(crate) fn measure(udmi: &Udmi, table: &mut Table) -> Result<(), Failure> {
-    for runtime in ["std", "bare"] {
+    for runtime in ["std", "bare", "smol"] {
         let bench = Bench::start(udmi)?;
         let mut times = Vec::new();
         for _ in 0..STARTS {
