@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use bench::place::{Place, Working};
 use bench::{Bench, ndjson, stderr, udmi};
+use device_broker::{Access, Users};
 use serde_json::Value;
 
 fn fleet(bench: &Bench, arguments: &[&str]) -> Command {
@@ -155,6 +156,38 @@ fn the_twins_of_a_site_are_its_devices_with_those_behind_their_gateways() {
     assert!((225.0..=235.0).contains(&voltage), "{voltage}");
     let summary = summary(&working.output());
     assert_eq!((&summary["devices"], &summary["fleet"]), (&3.into(), &Value::Null));
+}
+
+#[test]
+fn the_shards_of_a_site_are_disjoint_and_complete() {
+    let (bench, place) = (Bench::start(), Place::new());
+    let site = place.site();
+    let shard = |shard: &str| {
+        let arguments =
+            ["--devices-from", site.to_str().unwrap(), "--shard", shard, "--duration", "0", "--json"];
+        let devices = summary(&fleet(&bench, &arguments).output().unwrap())["devices"].as_u64().unwrap();
+        let connected = connected(&bench);
+        assert_eq!(connected.len() as u64, devices);
+        connected
+    };
+    let all: Vec<String> = [shard("0/2"), shard("1/2")].into_iter().flatten().collect();
+    let expected = ["AHU-1", "FCU-1", "GAT-1"].map(|id| format!("/r/REG/d/{id}"));
+    assert_eq!(all.len(), 3, "no device is in two shards: {all:?}");
+    assert_eq!(BTreeSet::from_iter(all), BTreeSet::from(expected));
+}
+
+#[test]
+fn each_device_has_its_own_account_and_the_fleet_one_that_publishes_configs() {
+    let account = |users: Users, name: &str| users.with(name, "s3cret", Access::all());
+    let users = ["dev-1-SIM-1", "dev-2-SIM-2", "cloud"].into_iter().fold(Users::default(), account);
+    let (bench, folder) = (Bench::with(users), tempfile::tempdir().unwrap());
+    let file = folder.path().join("password");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let password = file.to_str().unwrap();
+    let devices = ["--count", "2", "--username", "dev-{n}-{id}", "--password-file", password];
+    let cloud = ["--rate", "0", "--cloud-username", "cloud", "--cloud-password-file", password];
+    let arguments = [&devices[..], &cloud, &["--duration", "0", "--json"]].concat();
+    assert_eq!(summary(&fleet(&bench, &arguments).output().unwrap())["configured"], 2);
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn check_all(folder: &Path) -> Result<usize, Box<dyn Error>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
-            check(&std::fs::read_to_string(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+            check(&std::fs::read_to_string(&path)?)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             count += 1;
         }
     }
