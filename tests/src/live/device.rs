@@ -14,7 +14,6 @@ use udmi_proto::{
     Command, Credentials, Endpoint, ExitReason, Hook, Limits, Notice, Outcome, PointModel, Secret, Settings,
     Transport, Udmi, Value,
 };
-use udmi_smol::driver::{Answering, Link, SendError};
 use udmi_std::bare::Bare;
 use udmi_std::driver::{Driver, TraceOutput};
 use udmi_std::udmi_host::tls::{TlsConfig, TlsSettings};
@@ -98,7 +97,7 @@ pub enum Commands {
     /// To a device on a bare socket.
     Bare(Sender<Command>),
     /// To a device that is a future.
-    Smol(Link<Udmi>),
+    Smol(udmi_smol::Handle),
 }
 
 impl Commands {
@@ -110,10 +109,7 @@ impl Commands {
         match self {
             Self::Threads(handle) => handle.send(command),
             Self::Bare(queue) => queue.send(command).map_err(|_| HandleError::Ended),
-            Self::Smol(link) => link.send(command).map_err(|error| match error {
-                SendError::Full => HandleError::Full,
-                SendError::Ended => HandleError::Ended,
-            }),
+            Self::Smol(handle) => handle.send(command),
         }
     }
 }
@@ -209,9 +205,9 @@ impl Running {
                 let _ = queue.send(stop); // it may have ended
                 thread.join().expect("the device ends")
             }
-            (Commands::Smol(link), Some(thread)) => {
-                let _ = link.send_last(stop); // it may have ended
-                link.wait_blocking(PATIENCE).expect("the device ends");
+            (Commands::Smol(handle), Some(thread)) => {
+                handle.stop();
+                smol::block_on(handle.wait_for(PATIENCE)).expect("the device ends");
                 thread.join().expect("the device ends")
             }
             (Commands::Bare(_) | Commands::Smol(_), None) => unreachable!("these devices have a thread"),
@@ -280,26 +276,28 @@ fn as_a_future(
     plan: Plan,
     hear: impl Fn(Notice) + Send + 'static,
     write: impl Fn(&str, &Value) + Send + 'static,
-) -> (Link<Udmi>, JoinHandle<ExitReason>) {
-    let answer = move |hook: Hook| {
-        if let Hook::WritePoint { point, value, .. } = &hook {
-            write(point, value);
-        }
-        Answering::Later(Box::pin(async { Outcome::Done }))
-    };
-    let hear = move |notice| {
-        hear(notice);
-        None
-    };
-    let trace = trace_output(&plan);
-    let dialect = Udmi::new(plan.settings).expect("the settings are valid");
-    let mut driver = udmi_smol::driver::Driver::new(dialect, (answer, hear));
-    driver.limits = plan.limits;
-    driver.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
-    driver.seed = plan.seed.unwrap_or(driver.seed);
-    driver.trace = trace;
-    let (link, run) = smol::block_on(driver.start()).expect("the device starts");
-    (link, thread::spawn(move || smol::block_on(run)))
+) -> (udmi_smol::Handle, JoinHandle<ExitReason>) {
+    let mut builder = udmi_smol::Device::builder(plan.settings)
+        .limits(plan.limits)
+        .on_notice(move |notice| {
+            hear(notice);
+            async {}
+        })
+        .on_writeback(move |point, value| {
+            write(&point, &value);
+            async { Ok(()) }
+        });
+    if let Some(tls) = plan.tls {
+        builder = builder.tls(tls);
+    }
+    if let Some(seed) = plan.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(trace) = plan.trace {
+        builder = builder.trace(trace);
+    }
+    let (handle, run) = smol::block_on(builder.prepare()).expect("the device starts");
+    (handle, thread::spawn(move || smol::block_on(run)))
 }
 
 fn trace_output(plan: &Plan) -> Option<TraceOutput> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use udmi_proto::{Found, ScanRequest, Target, Value};
 use udmi_std::udmi_host::family::{FamilyProvider, PointError, ProviderError, Stop, WriteError};
-use udmi_std::{Device, ExitReason, Handle};
+use udmi_std::{DeviceHandle, ExitReason};
 use udmi_tests::live::PATIENCE;
 use udmi_tests::live::broker::{Broker, Kind, Plan};
 use udmi_tests::live::gateway::{Registry, id, limits, settings};
@@ -28,22 +28,50 @@ const FLOOR: Duration = Duration::from_millis(1990);
 
 #[test]
 fn a_gateway_of_four_lives_with_our_broker() {
-    live(Kind::Embedded);
+    live(Kind::Embedded, Adapter::Threads);
+}
+
+#[test]
+fn a_gateway_of_four_as_a_future_lives_with_our_broker() {
+    live(Kind::Embedded, Adapter::Smol);
 }
 
 #[test]
 fn a_gateway_of_four_lives_with_mosquitto() {
-    live(Kind::Mosquitto);
+    live(Kind::Mosquitto, Adapter::Threads);
+}
+
+#[test]
+fn a_gateway_of_four_as_a_future_lives_with_mosquitto() {
+    live(Kind::Mosquitto, Adapter::Smol);
 }
 
 #[test]
 fn five_hundred_devices_are_attached_and_answer_with_our_broker() {
-    crowd(Kind::Embedded);
+    crowd(Kind::Embedded, Adapter::Threads);
+}
+
+#[test]
+fn five_hundred_devices_of_a_future_are_attached_and_answer_with_our_broker() {
+    crowd(Kind::Embedded, Adapter::Smol);
 }
 
 #[test]
 fn five_hundred_devices_are_attached_and_answer_with_mosquitto() {
-    crowd(Kind::Mosquitto);
+    crowd(Kind::Mosquitto, Adapter::Threads);
+}
+
+/// Who has a façade for gateways.
+#[derive(Clone, Copy, Debug)]
+enum Adapter {
+    Threads,
+    Smol,
+}
+
+/// A running gateway.
+enum Gateway {
+    Threads(udmi_std::Handle),
+    Smol(udmi_smol::Handle),
 }
 
 /// Devices on a bus: one answers, one never does, one takes its time, one answers every other time.
@@ -93,14 +121,42 @@ impl FamilyProvider for Bus {
     }
 }
 
-fn start(broker: &Broker, devices: usize, points: usize) -> Handle {
-    let builder = Device::builder(settings(broker.device_address(), devices, points)).limits(limits());
-    builder.family(Bus::default()).start().expect("the gateway starts")
-}
+impl Gateway {
+    fn start(adapter: Adapter, broker: &Broker, devices: usize, points: usize) -> Self {
+        let settings = settings(broker.device_address(), devices, points);
+        match adapter {
+            Adapter::Threads => {
+                let builder = udmi_std::Device::builder(settings).limits(limits());
+                Self::Threads(builder.family(Bus::default()).start().expect("the gateway starts"))
+            }
+            Adapter::Smol => {
+                let builder = udmi_smol::Device::builder(settings).limits(limits());
+                let started = smol::block_on(builder.family(Bus::default()).start());
+                Self::Smol(started.expect("the gateway starts"))
+            }
+        }
+    }
 
-fn stop(gateway: &Handle) {
-    gateway.stop();
-    assert_eq!(gateway.wait_for(PATIENCE), Some(ExitReason::Shutdown));
+    fn proxied(&self, device: &str) -> DeviceHandle {
+        match self {
+            Self::Threads(handle) => handle.proxied(device),
+            Self::Smol(handle) => handle.proxied(device),
+        }
+    }
+
+    fn stop(&self) {
+        let reason = match self {
+            Self::Threads(handle) => {
+                handle.stop();
+                handle.wait_for(PATIENCE)
+            }
+            Self::Smol(handle) => {
+                handle.stop();
+                smol::block_on(handle.wait_for(PATIENCE))
+            }
+        };
+        assert_eq!(reason, Some(ExitReason::Shutdown));
+    }
 }
 
 /// The gateway and so many devices have answered their configs of that number, each on its own topic.
@@ -114,14 +170,14 @@ fn answered(registry: &mut Registry, number: i64, devices: usize) {
     }
 }
 
-fn live(kind: Kind) {
+fn live(kind: Kind, adapter: Adapter) {
     if !kind.is_there_or_say("a gateway's life") {
         return;
     }
     let mut broker = Broker::start(kind, &Plan::default()).unwrap();
     let mut registry = Registry::connect(broker.plain_address()).unwrap();
     registry.keep_all(1, 4, POINTS, RATE_S).unwrap();
-    let gateway = start(&broker, 4, POINTS);
+    let gateway = Gateway::start(adapter, &broker, 4, POINTS);
     for device in (0..4).map(id) {
         let proxied = gateway.proxied(&device);
         (0..POINTS - 1).for_each(|point| {
@@ -135,7 +191,7 @@ fn live(kind: Kind) {
     let mut registry = Registry::connect(broker.plain_address()).unwrap();
     registry.keep_all(2, 4, POINTS, RATE_S).unwrap();
     answered(&mut registry, 2, 4);
-    stop(&gateway);
+    gateway.stop();
 }
 
 /// Whoever is well keeps its beat beside the others, and each tells of its own trouble alone.
@@ -167,7 +223,7 @@ fn tempers(registry: &mut Registry) {
 }
 
 /// Connect, attach, configure, answer; and once more after the broker is gone.
-fn crowd(kind: Kind) {
+fn crowd(kind: Kind, adapter: Adapter) {
     const DEVICES: usize = 500;
     if !kind.is_there_or_say("a gateway of five hundred") {
         return;
@@ -177,7 +233,7 @@ fn crowd(kind: Kind) {
     registry.validates = false;
     registry.keep_all(1, DEVICES, POINTS, -1).unwrap();
     let started = Instant::now();
-    let gateway = start(&broker, DEVICES, POINTS);
+    let gateway = Gateway::start(adapter, &broker, DEVICES, POINTS);
     answered(&mut registry, 1, DEVICES);
     println!("{kind:?}: {DEVICES} devices have answered after {:?}", started.elapsed());
     let shortest = registry.shortest_pause();
@@ -188,5 +244,5 @@ fn crowd(kind: Kind) {
     registry.validates = false;
     registry.keep_all(2, DEVICES, POINTS, -1).unwrap();
     answered(&mut registry, 2, DEVICES);
-    stop(&gateway);
+    gateway.stop();
 }
