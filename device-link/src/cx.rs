@@ -120,6 +120,13 @@ impl<D: Dialect> Core<D> {
         id
     }
 
+    pub(crate) fn trim(&mut self) {
+        trim(&mut self.actions);
+        trim(&mut self.deferred);
+        trim(&mut self.postponed);
+        self.session.trim();
+    }
+
     /// Called after every write to the session, so that the bytes keep their place among the actions.
     pub(crate) fn note_output(&mut self) {
         if self.send_at.is_none() && self.session.has_output() {
@@ -386,5 +393,12 @@ impl<D: Dialect> Cx<'_, D> {
         if !matches!(self.core.wish, Some(Wish::Exit(_))) {
             self.core.wish = Some(Wish::Exit(reason));
         }
+    }
+}
+
+/// Gives the memory of a queue back if it is empty.
+pub(crate) fn trim<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() {
+        *queue = VecDeque::new();
     }
 }

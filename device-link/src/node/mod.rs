@@ -97,6 +97,12 @@ impl<D: Dialect> Node<D> {
         self.core.actions.pop_front()
     }
 
+    /// Gives back the memory that only a busy node needs, for drivers that hold thousands: before a sleep, once
+    /// [`Node::poll`] has nothing more. Nothing else changes.
+    pub fn trim(&mut self) {
+        self.core.trim();
+    }
+
     /// When to call [`Node::handle`] if nothing happens before; O(1).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -425,6 +425,16 @@ impl<T: Copy> Session<T> {
         !self.outbound.is_empty()
     }
 
+    /// Gives the memory of empty buffers back.
+    pub(crate) fn trim(&mut self) {
+        for buffer in [&mut self.inbound, &mut self.outbound] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+        self.outbox.trim();
+    }
+
     /// Everything written since the last call.
     pub(crate) fn take_output(&mut self) -> Option<Outbound> {
         if self.outbound.is_empty() {

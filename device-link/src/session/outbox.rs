@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::cx::trim;
 use crate::dialect::{Gate, Lost, Publish, Queue, Receipt, Slot, Topic};
 use crate::limits::Limits;
 use crate::map::{Map, Set};
@@ -350,6 +351,11 @@ impl Outbox {
 
     pub(crate) fn depth(&self) -> usize {
         self.waiting_messages() + self.latest.len() + self.inflight.len()
+    }
+
+    /// Gives the memory of empty queues back.
+    pub(crate) fn trim(&mut self) {
+        trim(&mut self.waiting);
     }
 
     /// Whether half of what may wait is waiting.

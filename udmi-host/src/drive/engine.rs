@@ -204,6 +204,7 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
     /// Gives memory back that only a busy engine needs.
     pub fn trim(&mut self) {
         self.answers = VecDeque::new();
+        self.node.trim();
         if let Some(live) = &mut self.live {
             live.trim();
         }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use device_link::Map;
+
 pub use file::FileStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
@@ -82,7 +84,8 @@ pub enum StoreError {
 /// Remembers until it is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    values: BTreeMap<String, Vec<u8>>,
+    /// A store has few values, and thousands of devices have one each.
+    values: Map<String, Vec<u8>>,
 }
 
 impl MemoryStore {
@@ -111,7 +114,7 @@ impl Store for MemoryStore {
     }
 
     fn load_all(&mut self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        Ok(self.values.clone())
+        Ok(self.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn take_notices(&mut self) -> Vec<SetAside> {
