@@ -20,6 +20,8 @@ pub(super) const UNSENT_BYTES_ENOUGH: usize = 1 << 20;
 pub const LINGER: Duration = Duration::from_secs(2);
 /// The write buffer gives memory beyond this back when it is empty.
 const KEPT_BYTES: usize = 64 << 10;
+/// So many bytes are written at once, and not gathered until the end of the turn.
+const WRITTEN_AT_ONCE: usize = 32 << 10;
 /// Taken at once of what nobody wants any more.
 const DISCARDED_BYTES: usize = 2 << 10;
 
@@ -130,20 +132,17 @@ impl<S: Socket> Connection<S> {
         if waiting + bytes.len() > UNSENT_BYTES_MAX {
             return Err(Closed::Timeout);
         }
-        let is_much = waiting + bytes.len() >= KEPT_BYTES && !self.is_blocked;
-        let written = if is_much { self.send_at_once(bytes, now) } else { 0 };
+        // Much is not gathered, so that buffers stay small and warm, and a large message by itself does not go through
+        // one. A socket that fails fails again at the next flush, which tells why.
+        let is_much = waiting + bytes.len() >= WRITTEN_AT_ONCE && !self.is_blocked;
+        let past = is_much && waiting == 0 && self.tls.is_none();
+        let written = if past { self.socket.stream().write(bytes).unwrap_or(0) } else { 0 };
         let buffer = if self.tls.is_some() { &mut self.plain } else { &mut self.unsent };
         buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
-        Ok(())
-    }
-
-    /// Writes what waits and then, past the buffer, these bytes: buffers stay small and warm. Says how many of them
-    /// are written. A socket that fails fails again at the next [`Self::flush`], which tells why.
-    fn send_at_once(&mut self, bytes: &[u8], now: Instant) -> usize {
-        if self.flush(now).is_err() || self.has_unsent() || self.tls.is_some() {
-            return 0;
+        if is_much && written < bytes.len() {
+            let _ = self.flush(now);
         }
-        self.socket.stream().write(bytes).unwrap_or(0)
+        Ok(())
     }
 
     /// Writes what the socket takes.
@@ -202,10 +201,6 @@ impl<S: Socket> Connection<S> {
                 Err(error) => return Input { closed: Some(reason(&error)), ..Input::default() },
             }
         };
-        // A broker with Nagle's algorithm on, such as mosquitto, holds the retained config back until the SUBACK
-        // before it is acknowledged; Linux would delay that by 40 ms, and forgets the wish with each reading.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::net::sockopt::set_tcp_quickack(self.socket.stream(), true);
         let more = count == buffer.len();
         let received = buffer.get(..count).unwrap_or_default();
         let input = match &mut self.tls {
@@ -214,6 +209,16 @@ impl<S: Socket> Connection<S> {
             None => Input { bytes: Bytes::copy_from_slice(received), ..Input::default() },
         };
         Input { more, ..input }
+    }
+
+    /// Acknowledges what was read, unless what is to be written does. A broker with Nagle's algorithm on, such as
+    /// mosquitto, holds the retained config back until the SUBACK before it is acknowledged; Linux would delay that by
+    /// 40 ms, and forgets the wish with each reading.
+    pub(super) fn acknowledge(&self) {
+        #[cfg(target_os = "linux")]
+        if !self.has_unsent() && self.plain.is_empty() {
+            let _ = rustix::net::sockopt::set_tcp_quickack(self.socket.stream(), true);
+        }
     }
 
     /// Begins to leave: nothing more is taken, [`Self::linger`] writes the rest.

@@ -16,7 +16,7 @@ use super::connection::{Connection, Dialed, Input, Socket};
 use super::trace::Trace;
 
 /// Bytes taken from the socket at once: the length of a good buffer to lend.
-pub const READ_BYTES: usize = 16 << 10;
+pub const READ_BYTES: usize = 64 << 10;
 /// A sleep ends after so long at the latest: a step of the wall clock, or a resume, moves deadlines, and the
 /// operating system's sleep does not know.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -331,6 +331,9 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         let input = live.receive(buffer);
         let more = input.more;
         self.take_in(input, world);
+        if let Some(live) = &self.live {
+            live.acknowledge();
+        }
         more
     }
 

@@ -58,7 +58,8 @@ impl<D: Dialect> Shared<D> {
         answers: &mut VecDeque<Answer<D>>,
     ) -> bool {
         let is_ending = self.inbox.take(room, commands, answers);
-        if !commands.is_empty() {
+        // Not with each step on the way: who waits would wake in vain.
+        if !commands.is_empty() && self.inbox.has_room() != Ok(false) {
             self.room.notify(usize::MAX);
         }
         is_ending
