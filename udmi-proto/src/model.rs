@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod events;
 pub mod execution;
 pub mod metadata;
+mod moment;
 pub mod schema;
 pub mod state;
 pub mod value;

@@ -168,8 +168,12 @@ impl Pointset {
 
     /// The application has new values.
     pub(crate) fn set_points(&mut self, sc: &mut Scope<'_, '_>, values: Map<String, Value>) {
+        let mut at = 0;
         for (name, value) in values {
-            self.take_value(sc, &name, value);
+            match self.points.next_mut(&mut at, &name).filter(|point| point.model().is_some()) {
+                Some(point) => self.writes.changes.accept(sc, &name, point, value),
+                None => refuse_unknown(sc, &name),
+            }
         }
         self.after_values(sc);
     }
@@ -439,9 +443,13 @@ impl Pointset {
 fn known<'a>(sc: &mut Scope<'_, '_>, points: &'a mut Points, name: &str) -> Option<&'a mut Point> {
     let point = points.get_mut(name).filter(|point| point.model().is_some());
     if point.is_none() {
-        sc.notify(Notice::CommandRefused { reason: format!("Point {} is not defined", start_of(name)) });
+        refuse_unknown(sc, name);
     }
     point
+}
+
+fn refuse_unknown(sc: &mut Scope<'_, '_>, name: &str) {
+    sc.notify(Notice::CommandRefused { reason: format!("Point {} is not defined", start_of(name)) });
 }
 
 /// What an expiry means (§4.7), with the timer armed if it is yet to come.
