@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use device_link::wire::{self, ConnectCode, Packet, PacketId, Publish, Qos};
 use udmi_proto::{
-    Action, Boot, Command, ConnId, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings, Transport, Udmi,
-    UtcMillis, Value,
+    Action, Boot, Command, ConnId, Endpoint, Event, Instant, Now, Outcome, PointModel, Settings, Transport,
+    Udmi, UtcMillis, Value,
 };
 
 use crate::counting;
