@@ -21,6 +21,9 @@ pub const READ_BYTES: usize = 64 << 10;
 /// operating system's sleep does not know.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
+/// What a sleep may be too long where [`Engine::may_oversleep`] allows it.
+pub const OVERSLEEP: Duration = Duration::from_millis(250);
+
 /// An event of a dialect.
 pub type EventOf<D> = Event<<D as Dialect>::Command, <D as Dialect>::Outcome>;
 /// An action of a dialect.
@@ -199,6 +202,15 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         let connections = [self.live.as_ref(), self.leaving.as_deref()].into_iter().flatten();
         let next = connections.filter_map(Connection::deadline).fold(self.next_tick(), Instant::min);
         self.clock.until(next)
+    }
+
+    /// Whether nothing is due after that sleep, which ends only to look after the clocks: it may last a little longer.
+    #[must_use]
+    pub fn may_oversleep(&self) -> bool {
+        let is_connection_due = self.live.as_ref().is_some_and(|live| live.deadline().is_some());
+        let looks_at = self.handled + LONGEST_SLEEP;
+        let is_due = self.node.deadline().is_some_and(|at| at <= looks_at + OVERSLEEP);
+        self.leaving.is_none() && !is_connection_due && !is_due
     }
 
     /// Gives memory back that only a busy engine needs.

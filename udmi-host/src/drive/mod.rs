@@ -27,7 +27,7 @@ use crate::tls::{TlsConfig, TlsError};
 pub use clock::Clock;
 pub use connection::{Dialed, LINGER, Socket, reason};
 pub use delegate::{Delegate, Delegated, EVENTS_AT_ONCE, merged};
-pub use engine::{ActionOf, Engine, EventOf, Interest, READ_BYTES, Ready, World};
+pub use engine::{ActionOf, Engine, EventOf, Interest, OVERSLEEP, READ_BYTES, Ready, World};
 pub use fetches::{Fetches, is_last};
 pub use inbox::{Bell, Inbox};
 pub use tls::TlsClients;

@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use device_link::{Boot, Dialect, Event, ExitReason, Limits, Stored, Tally};
 use udmi_host::drive::{
-    COMMANDS_AT_ONCE, Clock, Delegated, EVENTS_AT_ONCE, Engine, Interest, LINGER, READ_BYTES, Ready,
-    Threaded, Trace, TraceOutput, is_last,
+    COMMANDS_AT_ONCE, Clock, Delegated, EVENTS_AT_ONCE, Engine, Interest, LINGER, OVERSLEEP, READ_BYTES,
+    Ready, Threaded, Trace, TraceOutput, is_last,
 };
 
 use super::dial::Watched;
@@ -28,6 +28,15 @@ const TIMER_SLACK: Duration = Duration::from_micros(500);
 thread_local! {
     /// Where the runs of a thread read to, one after the other.
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// A moment within [`OVERSLEEP`] that runs of this process have in common, so that those with nothing to do wake up
+/// by hundreds: the reactor's part of a wake-up is the larger one.
+fn together(wanted: Instant) -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = wanted.saturating_duration_since(*START.get_or_init(Instant::now));
+    let past = Duration::from_nanos(u64::try_from(since.as_nanos() % OVERSLEEP.as_nanos()).unwrap_or(0));
+    wanted + (OVERSLEEP - past)
 }
 
 /// What a run begins with.
@@ -204,7 +213,10 @@ impl<D: Threaded> Running<D> {
 
     /// Whether the engine's time has come. The timer may fire too early, never much too late.
     fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
-        let wanted = Instant::now() + self.engine.sleep();
+        let mut wanted = Instant::now() + self.engine.sleep();
+        if self.engine.may_oversleep() {
+            wanted = together(wanted);
+        }
         if self.armed.is_none_or(|armed| wanted + TIMER_SLACK < armed) {
             self.timer.set_at(wanted);
             self.armed = Some(wanted);
