@@ -42,13 +42,14 @@ fn gateway_logs_for_a_meter() {
 
 fn discovery_tells_all_that_a_scan_finds() {
     let mut shown = Shown::start("discovery");
-    let family = json!({ "generation": "2099-01-01T00:00:00Z", "scan_duration_sec": 2 });
-    let past = json!({ "generation": soon(), "scan_duration_sec": 2 });
+    let distant = json!({ "generation": "2099-01-01T00:00:00Z", "scan_duration_sec": 2 });
     let scanning = |family: &Value| json!({ "discovery": { "families": { "vendor": family } } });
     let phase = |state: &Value, phase: &str| state["discovery"]["families"]["vendor"]["phase"] == phase;
-    shown.desk.configure(GATEWAY, &scanning(&family));
+    shown.desk.configure(GATEWAY, &scanning(&distant));
     shown.desk.state(GATEWAY, |state| phase(state, "pending"));
-    shown.desk.configure(GATEWAY, &scanning(&past));
+    // A generation before the start of the device would be too old; by now it has started.
+    let near = json!({ "generation": soon(), "scan_duration_sec": 2 });
+    shown.desk.configure(GATEWAY, &scanning(&near));
     let mut next = || shown.desk.message(GATEWAY, "events/discovery", |event| event["family"] == "vendor");
     assert_eq!(next()["event_no"], 0);
     for (number, address) in [(1, "17"), (2, "23"), (3, "42")] {

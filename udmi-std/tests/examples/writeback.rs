@@ -60,6 +60,7 @@ fn writeback_points_go_through_closures_of_their_own_or_become_values() {
 
 fn writeback_expiry_gives_the_point_back_when_the_time_has_come() {
     let mut shown = Shown::start("writeback_expiry");
+    shown.desk.ask(DEVICE, &json!({ "system": {} })); // it is at work, so that four seconds are enough
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let expiry = Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap() + 4000);
     let mut config = setting("setpoint", 18);
