@@ -26,7 +26,7 @@ const ECHO_PAUSE: Duration = Duration::from_micros(500);
 const ECHO_POINTS: usize = 10;
 /// Devices that are configured, and how often.
 const DEVICES: u32 = 20;
-const CONFIGS: u32 = 12;
+const CONFIGS: u32 = 10;
 /// Messages that may be unacknowledged; more makes none of the clients faster.
 const INFLIGHT: u16 = 1000;
 

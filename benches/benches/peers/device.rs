@@ -17,8 +17,10 @@ use crate::client::{Client, Failure, PATIENCE, Run, Watch, thread_busy};
 
 /// A folder of the application's own.
 const FENCE: &str = "fence";
-/// Between two configs of a device, which then answers at once: states are at least a second apart.
-const TURN: Duration = Duration::from_millis(1300);
+/// Least time between two states of a device, in milliseconds: the least there is.
+const STATE_INTERVAL: u64 = 1000;
+/// Between two configs of a device, which then answers at once.
+const TURN: Duration = Duration::from_millis(STATE_INTERVAL + 150);
 
 /// A device that publishes as many samples as it can, each of new values of all its points.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +159,7 @@ impl Device {
             Endpoint { host: broker.ip().to_string(), port: broker.port(), transport: Transport::Tcp };
         let mut settings =
             Settings::new(&format!("DEV-{number}"), endpoint, &prefix(number), &prefix(number));
+        settings.options.state_interval_ms = STATE_INTERVAL;
         settings.points = (0..points).map(|point| (name(point), udmi_proto::PointModel::default())).collect();
         let (lost, (subscribed, up), (apply, applied)) =
             (Arc::new(AtomicBool::new(false)), channel(), channel());
