@@ -95,7 +95,12 @@ impl Logs {
             bytes <= Self::BATCH_BYTES
         });
         let count = fitting.count();
-        (self.entries.drain(..count).collect(), core::mem::take(&mut self.dropped))
+        let taken = if count == self.entries.len() {
+            core::mem::take(&mut self.entries).into()
+        } else {
+            self.entries.drain(..count).collect()
+        };
+        (taken, core::mem::take(&mut self.dropped))
     }
 }
 

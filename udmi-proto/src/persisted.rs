@@ -1,6 +1,7 @@
 //! What a device keeps of its endpoint across restarts (§5.4): where it was sent, and which orders have failed.
 
 use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -27,12 +28,12 @@ const ROTATION_VERSION: u32 = 2;
 /// Where the cloud has sent the device, and where it was before.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Endpoint {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     /// Of the order that led there.
     pub(crate) signature: String,
     pub(crate) generation: Option<Timestamp>,
     /// The last endpoint that worked before, if it was another than the configured one.
-    pub(crate) previous: Option<Connection>,
+    pub(crate) previous: Option<Arc<Connection>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,20 +50,20 @@ impl Endpoint {
     pub(crate) fn to_bytes(&self) -> Bytes {
         bytes(&StoredEndpoint {
             version: VERSION,
-            endpoint: (&self.connection).into(),
+            endpoint: (&*self.connection).into(),
             signature: self.signature.clone(),
             generation: self.generation.clone(),
-            previous: self.previous.as_ref().map(StoredConnection::from),
+            previous: self.previous.as_deref().map(StoredConnection::from),
         })
     }
 
     fn open(stored: StoredEndpoint) -> Result<Self, String> {
         Ok(Self {
-            connection: stored.endpoint.open()?,
+            connection: Arc::new(stored.endpoint.open()?),
             signature: stored.signature,
             generation: stored.generation,
             // One that cannot be used is no worse than none.
-            previous: stored.previous.and_then(|previous| previous.open().ok()),
+            previous: stored.previous.and_then(|previous| previous.open().ok()).map(Arc::new),
         })
     }
 }
@@ -225,13 +226,13 @@ mod tests {
     use super::*;
     use crate::settings::{Credentials, Settings};
 
-    fn connection(host: &str) -> Connection {
+    fn connection(host: &str) -> Arc<Connection> {
         let endpoint =
             device_link::Endpoint { host: host.into(), port: 8883, transport: device_link::Transport::Tls };
         let mut settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
         let password = Secret::new("hunter2".into());
         settings.credentials = Some(Credentials { username: "u".into(), password });
-        Connection::of(&settings)
+        Arc::new(Connection::of(&settings))
     }
 
     fn endpoint() -> Endpoint {

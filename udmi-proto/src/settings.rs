@@ -141,15 +141,16 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Takes the points out of the settings, which may be thousands, and copies the rest.
+    /// Takes what a device is made of out of its settings.
     pub(crate) fn take(settings: &mut Settings) -> Self {
+        use core::mem::take;
         Self {
-            identity: settings.identity.clone(),
-            points: core::mem::take(&mut settings.points),
-            families: settings.families.clone(),
-            features: settings.features.clone(),
-            scans: settings.scans.clone(),
-            custom_blocks: settings.custom_blocks.clone(),
+            identity: take(&mut settings.identity),
+            points: take(&mut settings.points),
+            families: take(&mut settings.families),
+            features: take(&mut settings.features),
+            scans: take(&mut settings.scans),
+            custom_blocks: take(&mut settings.custom_blocks),
         }
     }
 }

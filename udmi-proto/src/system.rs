@@ -3,6 +3,7 @@
 mod mode;
 mod persisted;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -37,7 +38,7 @@ pub(crate) struct System {
     identity: Identity,
     start: Start,
     last_config: Timestamp,
-    status: Option<Entry>,
+    status: Option<Box<Entry>>,
     pub(crate) modes: Modes,
     metrics_period: Option<Duration>,
     metrics_due: Instant,
@@ -149,7 +150,7 @@ impl System {
     }
 
     pub(crate) fn set_status(&mut self, status: Option<Entry>) {
-        self.status = status;
+        self.status = status.map(Box::new);
     }
 
     /// Adds, changes or removes a module's version; tells whether that changes the state.
@@ -283,7 +284,7 @@ impl System {
             },
             software: &self.identity.software,
             params: Some(&self.identity.params).filter(|params| !params.is_empty()),
-            status: self.status.as_ref(),
+            status: self.status.as_deref(),
         }
     }
 }

@@ -24,7 +24,8 @@ use crate::topics::Topics;
 /// A UDMI device or gateway on one link.
 #[derive(Debug)]
 pub struct Udmi {
-    settings: Settings,
+    subscribes_commands: bool,
+    keep_alive_seconds: u16,
     own: DeviceCore,
     gateway: Option<Box<Gateway>>,
     redirect: Redirect,
@@ -42,24 +43,22 @@ impl Udmi {
         let known = Known::take(&mut settings);
         let own = DeviceCore::new(Actor::Own, known, &settings.options, topics, Slot(0));
         let redirect = Redirect::new(&settings);
-        let gateway = match &mut settings.gateway {
+        let gateway = match settings.gateway.take() {
             None => None,
-            Some(gateway) => {
-                let mut taken = gateway.clone_without_proxies();
-                core::mem::swap(&mut taken, gateway);
+            Some(taken) => {
                 let topics = Topics::new(&settings.topic_prefix).map_err(|_| SettingsError::TopicPrefix)?;
                 let gateway = Gateway::new(taken, &settings.device_id, &settings.options, topics);
                 Some(Box::new(gateway))
             }
         };
-        Ok(Self { settings, own, gateway, redirect, credentials: Credentials::new() })
-    }
-
-    /// The settings it was made from, but for the points, and of a gateway the proxied devices: what is known of them
-    /// may change.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+        Ok(Self {
+            subscribes_commands: settings.options.commands,
+            keep_alive_seconds: settings.options.keep_alive_seconds,
+            own,
+            gateway,
+            redirect,
+            credentials: Credentials::new(),
+        })
     }
 
     /// Where it connects to, which is another endpoint than that of its settings once it was redirected.
@@ -90,7 +89,7 @@ impl Udmi {
             gateway.use_topics(cx, topics);
         }
         cx.move_topics(self.own.topic_prefix(), &connection.topic_prefix);
-        self.own.use_topics(cx, topics, self.settings.options.commands);
+        self.own.use_topics(cx, topics, self.subscribes_commands);
     }
 }
 
@@ -181,7 +180,7 @@ impl Dialect for Udmi {
             password,
             token,
             will: None, // §1.1
-            keep_alive_seconds: self.settings.options.keep_alive_seconds,
+            keep_alive_seconds: self.keep_alive_seconds,
             clean_session: true,
         }
     }
@@ -212,7 +211,7 @@ impl Dialect for Udmi {
         self.redirect.load(stored);
         self.follow(cx);
         self.own.on_start(cx, stored);
-        if self.settings.options.commands {
+        if self.subscribes_commands {
             self.own.subscribe_commands(cx);
         }
         if let Some(gateway) = &mut self.gateway {

@@ -6,7 +6,8 @@ mod rig;
 use std::mem::size_of;
 
 use udmi_proto::{
-    Device, Endpoint, GatewaySettings, PointModel, ProxySettings, Settings, Transport, Udmi, ValueKind,
+    Command, Device, Endpoint, Event, GatewaySettings, PointModel, ProxySettings, Settings, Transport, Udmi,
+    Value, ValueKind,
 };
 
 use counting::Held;
@@ -20,7 +21,9 @@ const REST: u64 = 20_000;
 
 fn main() {
     println!("A device itself: {} bytes, of which UDMI {}.\n", size_of::<Device>(), size_of::<Udmi>());
-    println!("| device of | made | connected | configured, idle | with what the allocator adds | in blocks |");
+    println!(
+        "| device of | made | connected | configured, idle | with what the allocator adds | in blocks |"
+    );
     println!("|---|---|---|---|---|---|");
     for points in POINTS {
         let steps = device(points);
@@ -28,7 +31,9 @@ fn main() {
         let (rounded, blocks) = (size_of::<Device>() + steps[2].rounded, steps[2].blocks);
         println!("| {points} points | {made} | {connected} | {idle} | {rounded} | {blocks} |");
     }
-    println!("\n| proxied device of | attached, configured, idle | with what the allocator adds | in blocks |");
+    println!(
+        "\n| proxied device of | attached, configured, idle | with what the allocator adds | in blocks |"
+    );
     println!("|---|---|---|---|");
     for points in POINTS {
         let held = proxied(points);
@@ -59,7 +64,10 @@ fn device(points: usize) -> [Held; 3] {
     rigs.iter_mut().for_each(Rig::connect);
     let connected = held();
     for (number, rig) in rigs.iter_mut().enumerate() {
-        rig.configure(&format!("/r/REG/d/AHU-{number}/config"), &config(points, &[]), REST);
+        rig.configure(&format!("/r/REG/d/AHU-{number}/config"), &config(points, &[]), 0);
+        let values = (0..points).map(|point| (name(point), Value::Number(20.5))).collect();
+        rig.handle(Event::Command(Command::SetPoints { values }));
+        rig.rest(REST);
     }
     let idle = held();
     [made, connected, idle]

@@ -64,6 +64,11 @@ impl Rig {
             id: Some(PacketId::FIRST),
         };
         self.answer(&[Packet::Publish(publish)]);
+        self.rest(millis);
+    }
+
+    /// So many milliseconds pass, with all that falls due.
+    pub(crate) fn rest(&mut self, millis: u64) {
         self.serve();
         let end = self.now.at.0 + millis;
         while let Some(due) = self.device.deadline().filter(|due| due.0 <= end) {
@@ -73,6 +78,7 @@ impl Rig {
             self.handle(Event::Tick);
             self.serve();
         }
+        self.device.trim();
     }
 
     /// Answers what was sent until nothing more comes.

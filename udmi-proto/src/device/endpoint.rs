@@ -1,6 +1,8 @@
 //! The part of a device in a redirect (§5.3): it hands over what a config says of the endpoint, shows what
 //! became of it, keeps silent while the device leaves, and goes by other topics afterwards.
 
+use alloc::boxed::Box;
+
 use device_link::{Cx, wire::Qos};
 
 use crate::config::Block;
@@ -43,15 +45,15 @@ impl EndpointBlob {
 /// What the state shows of the endpoint, and whether the cloud has seen it.
 #[derive(Debug, Default)]
 pub(super) struct EndpointEntry {
-    pub(super) shown: Option<state::BlobsetBlob>,
+    pub(super) shown: Option<Box<state::BlobsetBlob>>,
     pub(super) announcement: Announcement,
 }
 
 impl DeviceCore {
     /// Shows this of the endpoint from now on.
     pub(crate) fn show_endpoint(&mut self, entry: Option<state::BlobsetBlob>) {
-        if self.endpoint.shown != entry {
-            self.endpoint = EndpointEntry { shown: entry, announcement: Announcement::Owed };
+        if self.endpoint.shown.as_deref() != entry.as_ref() {
+            self.endpoint = EndpointEntry { shown: entry.map(Box::new), announcement: Announcement::Owed };
             self.latch.touch();
         }
     }

@@ -1,7 +1,9 @@
 //! Where a run begins, and where it looks for the cloud when it is not there (§5.4).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use device_link::{Cx, Secret, Stored};
@@ -25,7 +27,7 @@ impl Redirect {
             Err(reason) => self.unreadable.push((persisted::ATTEMPTS, reason)),
         }
         match persisted::read_endpoint(stored) {
-            Ok(endpoint) => self.stored = endpoint,
+            Ok(endpoint) => self.stored = endpoint.map(Box::new),
             Err(reason) => self.unreadable.push((persisted::ENDPOINT, reason)),
         }
         let Some(stored) = self.stored.as_ref().filter(|_| self.follows) else { return };
@@ -93,12 +95,16 @@ impl Redirect {
             .chain(&mut self.homes)
             .chain(&mut self.next)
         {
-            connection.change_password(new);
+            if connection.derived_password().is_some() {
+                Arc::make_mut(connection).change_password(new);
+            }
         }
         if let Some(stored) = &mut self.stored {
             let connections = [&mut stored.connection].into_iter().chain(&mut stored.previous);
             let changed = connections
-                .map(|connection| connection.change_password(new))
+                .map(|connection| {
+                    connection.derived_password().is_some() && Arc::make_mut(connection).change_password(new)
+                })
                 .filter(|changed| *changed)
                 .count();
             if changed > 0 {

@@ -13,8 +13,10 @@ mod order;
 pub(crate) mod scan;
 mod way;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -48,7 +50,7 @@ const FAILED: usize = 8;
 struct Target {
     signature: String,
     generation: Option<Timestamp>,
-    connection: Connection,
+    connection: Arc<Connection>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,15 +58,15 @@ enum Phase {
     /// Nothing is under way.
     Steady,
     /// The cloud does not know yet that the device will leave.
-    Announcing(Target),
+    Announcing(Box<Target>),
     /// It knows; the other registry gets its config meanwhile.
-    Settling(Target),
+    Settling(Box<Target>),
     /// The link is to end in order.
-    Leaving(Target),
+    Leaving(Box<Target>),
     /// The new endpoint is in use and not yet proven.
-    Trying { target: Target, attempt: usize, until: Instant },
+    Trying { target: Box<Target>, attempt: usize, until: Instant },
     /// It is proven, and waits to be safe in the store before the cloud is told.
-    Storing { id: StoreId, entry: state::BlobsetBlob },
+    Storing { id: StoreId, entry: Box<state::BlobsetBlob> },
 }
 
 /// The endpoint in use and what is known of others. [`Udmi`] tells it of everything and asks it for
@@ -73,16 +75,17 @@ enum Phase {
 pub(crate) struct Redirect {
     device_id: String,
     follows: bool,
-    configured: Connection,
+    /// This connection and the others are mostly one and the same, so they are shared.
+    configured: Arc<Connection>,
     /// In use.
-    connection: Connection,
+    connection: Arc<Connection>,
     /// In use as soon as the link is down.
-    next: Option<Connection>,
+    next: Option<Arc<Connection>>,
     /// The last that has delivered a config, at first the one this run began with.
-    working: Connection,
+    working: Arc<Connection>,
     /// Of the order that led to the endpoint in use.
     current: Option<String>,
-    stored: Option<persisted::Endpoint>,
+    stored: Option<Box<persisted::Endpoint>>,
     failed: Vec<Failed>,
     phase: Phase,
     /// The order whose end is shown.
@@ -92,7 +95,7 @@ pub(crate) struct Redirect {
     /// Where to look for the cloud after a start, in this order: the stored endpoint, the one before it, if that
     /// is stored too, and the configured one. They are never compared, since a trace knows only the masks of
     /// their passwords.
-    homes: Vec<Connection>,
+    homes: Vec<Arc<Connection>>,
     /// Which of them works, or is tried.
     home: usize,
     /// What could not be read at the start.
@@ -101,7 +104,7 @@ pub(crate) struct Redirect {
 
 impl Redirect {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let configured = Connection::of(settings);
+        let configured = Arc::new(Connection::of(settings));
         Self {
             device_id: settings.device_id.clone(),
             follows: settings.options.redirects,
@@ -236,7 +239,8 @@ impl Redirect {
                 own.log(cx, Category::BlobsetBlobReceive, Level::DEBUG, text);
                 own.show_endpoint(Some(entry(BlobPhase::Apply, generation.clone(), None)));
                 self.shown = None;
-                self.phase = Phase::Announcing(Target { signature, generation, connection });
+                let connection = Arc::new(connection);
+                self.phase = Phase::Announcing(Box::new(Target { signature, generation, connection }));
                 cx.after(Timer::Redirect, ANNOUNCE);
             }
         }

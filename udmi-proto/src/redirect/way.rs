@@ -1,7 +1,9 @@
 //! The way to another endpoint: announced, settled, left, tried, proven, or back again (§5.3, steps 5 to 9).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString as _;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use device_link::{Cx, Down, StoreId};
@@ -59,7 +61,7 @@ impl Redirect {
     }
 
     /// §5.3, step 6.
-    fn leave(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, target: Target) {
+    fn leave(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, target: Box<Target>) {
         own.log(cx, APPLY, Level::NOTICE, format!("endpoint: leaving for {}", target.connection.endpoint));
         let (to, generation) = (target.connection.endpoint.clone(), text(target.generation.as_ref()));
         cx.notify(Notice::Redirecting { to, generation });
@@ -71,7 +73,7 @@ impl Redirect {
     }
 
     /// The link is down: the next attempt goes to the new endpoint.
-    fn enter(&mut self, cx: &mut Cx<'_, Udmi>, target: Target) {
+    fn enter(&mut self, cx: &mut Cx<'_, Udmi>, target: Box<Target>) {
         let now = cx.now().at;
         self.connection = target.connection.clone();
         self.phase = Phase::Trying { target, attempt: 0, until: now + ATTEMPTS };
@@ -128,7 +130,7 @@ impl Redirect {
     fn fail(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore, reason: &str) {
         let Phase::Trying { target, .. } = core::mem::replace(&mut self.phase, Phase::Steady) else { return };
         cx.cancel(Timer::Redirect);
-        let Target { signature, generation, connection } = target;
+        let Target { signature, generation, connection } = *target;
         cx.notify(Notice::Redirected {
             endpoint: self.working.endpoint.clone(),
             generation: text(generation.as_ref()),
@@ -144,29 +146,30 @@ impl Redirect {
     pub(super) fn commit(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
         let Phase::Trying { target, .. } = core::mem::replace(&mut self.phase, Phase::Steady) else { return };
         cx.cancel(Timer::Redirect);
+        let Target { signature, generation, connection } = *target;
         let stored = persisted::Endpoint {
-            connection: target.connection.clone(),
-            signature: target.signature.clone(),
-            generation: target.generation.clone(),
+            connection: connection.clone(),
+            signature: signature.clone(),
+            generation: generation.clone(),
             previous: Some(self.working.clone()),
         };
         let pending = store(cx, persisted::ENDPOINT, Some(stored.to_bytes()));
-        self.stored = Some(stored);
+        self.stored = Some(Box::new(stored));
         self.home = 0;
-        self.working = target.connection;
+        self.working = connection;
         own.log(cx, APPLY, Level::NOTICE, format!("endpoint {} is in use", self.working.endpoint));
         cx.notify(Notice::Redirected {
             endpoint: self.working.endpoint.clone(),
-            generation: text(target.generation.as_ref()),
+            generation: text(generation.as_ref()),
             failure: None,
         });
-        self.current = Some(target.signature);
+        self.current = Some(signature);
         self.shown = self.current.clone();
-        let entry = entry(BlobPhase::Final, target.generation, None);
+        let entry = entry(BlobPhase::Final, generation, None);
         match pending {
             None => own.show_endpoint(Some(entry)),
             Some(id) => {
-                self.phase = Phase::Storing { id, entry };
+                self.phase = Phase::Storing { id, entry: Box::new(entry) };
                 cx.after(Timer::Redirect, STORE);
             }
         }
@@ -181,14 +184,14 @@ impl Redirect {
 
     pub(super) fn finish(&mut self, cx: &mut Cx<'_, Udmi>, own: &mut DeviceCore) {
         if let Phase::Storing { entry, .. } = &self.phase {
-            own.show_endpoint(Some(entry.clone()));
+            own.show_endpoint(Some((**entry).clone()));
             cx.cancel(Timer::Redirect);
             self.phase = Phase::Steady;
         }
     }
 
     /// Connects elsewhere, now.
-    pub(super) fn go(&mut self, cx: &mut Cx<'_, Udmi>, connection: Connection) {
+    pub(super) fn go(&mut self, cx: &mut Cx<'_, Udmi>, connection: Arc<Connection>) {
         if cx.is_up() {
             self.next = Some(connection);
         } else {

@@ -96,11 +96,6 @@ impl GatewaySettings {
         }
     }
 
-    /// All but what is known of devices.
-    pub(crate) fn clone_without_proxies(&self) -> Self {
-        Self { proxies: Map::new(), mode: self.mode, maximum: self.maximum }
-    }
-
     pub(super) fn check(&self, own: &str) -> Result<(), SettingsError> {
         if self.proxies.len() > self.maximum {
             return Err(SettingsError::Proxies);
