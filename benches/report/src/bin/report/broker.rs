@@ -62,3 +62,19 @@ impl Drop for Broker {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_broker_listens_when_it_has_started() {
+        if machine::mosquitto().is_none() {
+            return eprintln!("left out: mosquitto is neither on the path nor in /usr/sbin");
+        }
+        let broker = Broker::start(300).expect("it starts");
+        assert!(TcpStream::connect(broker.address()).is_ok());
+    }
+}
