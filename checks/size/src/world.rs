@@ -214,7 +214,8 @@ impl World {
 
 fn outcome(hook: &Hook) -> Outcome {
     match hook {
-        Hook::ProcessBlob { .. } => Outcome::Blob(BlobOutcome::Processed { version: Some("1".into()) }),
+        // A version that is taken ends the run.
+        Hook::ProcessBlob { .. } => Outcome::Blob(BlobOutcome::Aborted { message: "not now".into() }),
         Hook::ActivateBlob { .. } | Hook::CheckActivation { .. } => Outcome::Blob(BlobOutcome::Activated),
         Hook::MakeKey => Outcome::KeyMade(NewKey {
             public_key: "key".into(),
