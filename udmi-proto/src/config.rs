@@ -7,13 +7,15 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::json::Text;
+use crate::json::{self, Text, Unreadable};
 use crate::logs::clip;
 use crate::model::common::Timestamp;
+use crate::model::place::{Place, Read};
+use crate::model::read::{Path, Reading};
 use crate::pointset::Orders;
 
 /// One block of a config as its machine gets it.
@@ -27,15 +29,15 @@ pub(crate) enum Block<T> {
     Good(T),
 }
 
-impl<'a, T: Deserialize<'a>> Block<T> {
+impl<'a, T: Read<'a> + Default> Block<T> {
     /// Reads a block. What is wrong with it goes to `findings`, with its path.
     pub(crate) fn read(name: &str, raw: Option<&'a RawValue>, findings: &mut Vec<String>) -> Self {
         let Some(raw) = raw else { return Self::Absent };
-        match serde_json::from_str(raw.get()) {
-            Ok(block) => Self::Good(block),
-            Err(error) => {
-                let finding = locate::<T>(name, raw).unwrap_or_else(|| format!("{name}: {error}"));
-                findings.push(clipped(if name == SECRETIVE { without_value(&finding) } else { finding }));
+        let mut block = T::default();
+        match read_block(name, raw, block.place()) {
+            Ok(()) => Self::Good(block),
+            Err(finding) => {
+                findings.push(finding);
                 Self::Bad
             }
         }
@@ -59,13 +61,13 @@ impl<T> Block<T> {
     }
 }
 
-/// Reads the block once more, this time keeping track of where it is: bad blocks are rare and may be slow.
-fn locate<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Option<String> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
-    let path = error.path().to_string();
-    let inner = without_position(&error.into_inner().to_string());
-    Some(if path == "." { format!("{name}: {inner}") } else { format!("{name}.{path}: {inner}") })
+fn read_block<'a>(name: &str, raw: &'a RawValue, place: Place<'_, 'a>) -> Result<(), String> {
+    json::read(raw.get(), place).map_err(|Unreadable { path, error }| {
+        let reason = without_position(&error.to_string());
+        let separator = if path.is_empty() { "" } else { "." };
+        let finding = format!("{name}{separator}{path}: {reason}");
+        clipped(if name == SECRETIVE { without_value(&finding) } else { finding })
+    })
 }
 
 /// The block whose values may be secret: an endpoint is among its blobs (§5.3).
@@ -257,7 +259,9 @@ impl<'de> Visitor<'de> for MembersSeed {
 impl MembersSeed {
     fn points<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Points<'de>, A::Error> {
         if self.reads_points {
-            return Ok(map.next_value::<Option<Orders<'de>>>()?.map_or(Points::Absent, Points::Read));
+            let mut orders = None::<Orders<'de>>;
+            map.next_value_seed(Reading { place: orders.place(), path: &mut Path::default() })?;
+            return Ok(orders.map_or(Points::Absent, Points::Read));
         }
         let raw: &RawValue = map.next_value()?;
         Ok(if raw.get() == "null" { Points::Absent } else { Points::Unread(raw) })

@@ -6,9 +6,12 @@ use alloc::borrow::{Cow, ToOwned as _};
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use serde::de::{Error as _, Visitor};
+use serde::de::{DeserializeSeed as _, Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::model::place::Place;
+use crate::model::read::{Path, Reading};
 
 /// A JSON object as text, carried without being looked into.
 #[derive(Clone)]
@@ -78,6 +81,25 @@ impl fmt::Display for JsonError {
 }
 
 impl core::error::Error for JsonError {}
+
+/// Why a text cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    /// The way to what is wrong with it.
+    pub(crate) path: Path,
+    pub(crate) error: serde_json::Error,
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// What is wrong with it; some of it may have been read all the same.
+pub(crate) fn read<'de>(text: &'de str, place: Place<'_, 'de>) -> Result<(), Unreadable> {
+    let mut path = Path::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = Reading { place, path: &mut path }.deserialize(&mut deserializer);
+    read.and_then(|()| deserializer.end()).map_err(|error| Unreadable { path, error })
+}
 
 /// A text, borrowed where it has no escapes.
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);

@@ -24,6 +24,8 @@ pub mod events;
 pub mod execution;
 pub mod metadata;
 mod moment;
+pub mod place;
+pub mod read;
 pub mod schema;
 pub mod state;
 pub mod value;

@@ -5,12 +5,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Serialize, Serializer};
 
 use super::describe::{Describe, Document, Field, Kind, Shape};
+use super::place::{leaf, natural, text};
+use super::read::readable;
 
 /// How grave an entry is (§3.4); a larger number is graver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Level(pub u16);
 
@@ -292,25 +294,12 @@ impl Serialize for Category {
     }
 }
 
-impl<'de> Deserialize<'de> for Category {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-
-        impl de::Visitor<'_> for Name {
-            type Value = Category;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a category name")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Category, E> {
-                Ok(Category::parse(text).unwrap_or_default())
-            }
-        }
-
-        deserializer.deserialize_str(Name)
-    }
+leaf! {
+    Level: "u16", |scalar| natural(scalar).map(Self);
+    Category: "a category name", |scalar| text(scalar).map(|text| Self::parse(&text).unwrap_or_default());
 }
+
+readable!(Level, Category);
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,12 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use jiff::fmt::temporal::Pieces;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::describe::{Describe, Document, Field, Kind, Shape};
 use super::moment;
+use super::place::{Place, Read, Refusal, Scalar, leaf, text};
+use super::read::readable;
 
 /// The UDMI version this model speaks.
 pub const VERSION: &str = "1.5.7";
@@ -128,11 +129,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::from)
-    }
+leaf! {
+    Timestamp: "a string", |scalar| text(scalar).map(|text| Self(Cow::Owned(text.into_owned())));
+    Version: "a version", version;
 }
+
+readable!(Timestamp, Version);
 
 impl Field for Timestamp {
     const KIND: Kind = Kind::DateTime;
@@ -170,68 +172,32 @@ impl Field for Version {
     const KIND: Kind = Kind::String;
 }
 
-impl<'de> Deserialize<'de> for Version {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyVersion)
-    }
-}
-
-struct AnyVersion;
-
-impl AnyVersion {
-    const NONE: Version = Version(Cow::Borrowed(""));
-}
-
-impl<'de> Visitor<'de> for AnyVersion {
-    type Value = Version;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a version")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Version, E> {
-        Ok(Version(if text == VERSION { Cow::Borrowed(VERSION) } else { Cow::Owned(text.to_string()) }))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Version, E> {
-        Ok(Version::from(number.to_string()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Version, E> {
-        Ok(Version::from(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Version, E> {
-        Ok(Version::from(number.to_string()))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Version, E> {
-        Ok(Self::NONE)
-    }
-
-    fn visit_unit<E>(self) -> Result<Version, E> {
-        Ok(Self::NONE)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Version, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self::NONE)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Version, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Self::NONE)
-    }
+fn version(scalar: Scalar<'_>) -> Result<Version, Refusal<'_>> {
+    let text = match scalar {
+        Scalar::Text(text) if text == VERSION => return Ok(Version::default()),
+        Scalar::Text(text) => text.into_owned(),
+        Scalar::Integer(number) => number.to_string(),
+        Scalar::Natural(number) => number.to_string(),
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Null | Scalar::Boolean(_) | Scalar::List | Scalar::Object => String::new(),
+    };
+    Ok(Version::from(text))
 }
 
 /// A value that is read and written like any other, but never shown by `Debug`.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Concealed<T>(pub T);
 
 impl<T> fmt::Debug for Concealed<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("***")
+    }
+}
+
+impl<'de, T: Read<'de>> Read<'de> for Concealed<T> {
+    fn place(&mut self) -> Place<'_, 'de> {
+        self.0.place()
     }
 }
 

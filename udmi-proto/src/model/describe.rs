@@ -5,35 +5,16 @@ use alloc::vec::Vec;
 
 use device_link::Map;
 
-use serde::Deserialize;
-use serde::de::MapAccess;
+use super::place::Read;
 
 /// A type that can stand as a member of a document.
-pub trait Field: for<'de> Deserialize<'de> {
+pub trait Field: for<'de> Read<'de> {
     /// The JSON shape of the type.
     const KIND: Kind;
 
     /// Says whether the member is left out of the written document.
     fn absent(&self) -> bool {
         false
-    }
-
-    /// Reads the member's value after its key.
-    ///
-    /// # Errors
-    ///
-    /// As the JSON reader's: malformed JSON or a value of another type.
-    fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {
-        map.next_value()
-    }
-
-    /// Reads the value of an optional member, where `null` usually means absent.
-    ///
-    /// # Errors
-    ///
-    /// As [`Field::read`].
-    fn read_optional<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Self>, A::Error> {
-        map.next_value()
     }
 }
 
@@ -180,13 +161,18 @@ const fn first(names: &[&'static str]) -> Option<&'static str> {
     }
 }
 
+/// The name on the wire: that of the field unless it has one of its own.
+pub(crate) const fn name(field: &'static str, wire: &[&'static str]) -> &'static str {
+    match wire {
+        [wire, ..] => wire,
+        [] => field,
+    }
+}
+
 impl Property {
     /// Describes an optional member without limits; `wire` holds its name if it is not `field`.
     pub const fn new(field: &'static str, wire: &[&'static str], doc: &'static str, kind: Kind) -> Self {
-        let name = match wire {
-            [wire, ..] => *wire,
-            [] => field,
-        };
+        let name = name(field, wire);
         let limits = Limits {
             minimum: None,
             maximum: None,
@@ -316,22 +302,18 @@ impl Field for serde_json::Map<String, serde_json::Value> {
     const KIND: Kind = Kind::FreeObject;
 }
 
-impl<T: Field> Field for Vec<T> {
+impl<T: Field + Default> Field for Vec<T> {
     const KIND: Kind = Kind::Array(&T::KIND);
 }
 
-impl<T: Field> Field for Map<String, T> {
+impl<T: Field + Default> Field for Map<String, T> {
     const KIND: Kind = Kind::Map(&T::KIND);
 }
 
-impl<T: Field> Field for Option<T> {
+impl<T: Field + Default> Field for Option<T> {
     const KIND: Kind = T::KIND;
 
     fn absent(&self) -> bool {
         self.as_ref().is_none_or(T::absent)
-    }
-
-    fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {
-        T::read_optional(map)
     }
 }

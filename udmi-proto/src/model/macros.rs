@@ -52,45 +52,27 @@ macro_rules! document {
                 const KIND: Kind = Kind::Document(<Self as Describe>::DOCUMENT);
             }
 
-            #[derive(serde::Deserialize)]
-            #[serde(field_identifier)]
-            #[allow(non_camel_case_types)]
-            enum Key {
-                $($(#[serde(rename = $wire)])? $(#[serde(alias = $alias)])? $field,)*
-                #[serde(other)]
-                NotListed,
-            }
-
-            struct Members;
-
-            impl<'de> serde::de::Visitor<'de> for Members {
-                type Value = $name;
-
-                fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                    formatter.write_str("an object")
-                }
-
-                #[allow(unused_mut, reason = "a document without members changes nothing")]
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                    let mut object = $name::default();
-                    while let Some(name_read) = map.next_key::<Key>()? {
-                        match name_read {
-                            $(Key::$field => object.$field = Field::read(&mut map)?,)*
-                            Key::NotListed => {
-                                map.next_value::<serde::de::IgnoredAny>()?;
-                            }
+            impl<'de> $crate::model::place::Object<'de> for $name {
+                #[allow(unused_variables, reason = "a document may have no members")]
+                fn member(&mut self, name: &str) -> $crate::model::place::Place<'_, 'de> {
+                    $(
+                        if name == const { $crate::model::describe::name(stringify!($field), &[$($wire)?]) }
+                            $(|| name == $alias)?
+                        {
+                            return $crate::model::place::Read::place(&mut self.$field);
                         }
-                    }
-                    Ok(object)
+                    )*
+                    $crate::model::place::Place::Nowhere
                 }
             }
 
-            // Written out rather than derived, because a derived reader would also take a list.
-            impl<'de> serde::Deserialize<'de> for $name {
-                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    deserializer.deserialize_map(Members)
+            impl<'de> $crate::model::place::Read<'de> for $name {
+                fn place(&mut self) -> $crate::model::place::Place<'_, 'de> {
+                    $crate::model::place::Place::Object(self)
                 }
             }
+
+            $crate::model::read::readable!($name);
         };
     };
 }
@@ -158,25 +140,11 @@ macro_rules! choice {
                 }
             }
 
-            struct Text;
-
-            impl serde::de::Visitor<'_> for Text {
-                type Value = $name;
-
-                fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                    formatter.write_str("a text")
-                }
-
-                fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                    Ok($name::from_text(text))
-                }
+            $crate::model::place::leaf! {
+                $name: "a text", |scalar| $crate::model::place::text(scalar).map(|text| $name::from_text(&text));
             }
 
-            impl<'de> serde::Deserialize<'de> for $name {
-                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    deserializer.deserialize_str(Text)
-                }
-            }
+            $crate::model::read::readable!($name);
 
             impl serde::Serialize for $name {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -201,7 +169,7 @@ macro_rules! table {
         pub struct $name:ident ($type:ty) $(in $document:literal)? [$($limit:ident $(= $value:expr)?),+ $(,)?]
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(pub $type);
 
@@ -219,6 +187,14 @@ macro_rules! table {
             impl Field for $name {
                 const KIND: Kind = Kind::Document(<Self as Describe>::DOCUMENT);
             }
+
+            impl<'de> $crate::model::place::Read<'de> for $name {
+                fn place(&mut self) -> $crate::model::place::Place<'_, 'de> {
+                    self.0.place()
+                }
+            }
+
+            $crate::model::read::readable!($name);
         };
     };
 }

@@ -1,13 +1,14 @@
 //! Values of points: a text, a boolean or a number, kept as it was written.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use core::fmt;
 
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::describe::{Field, Kind};
+use super::place::{Leaf, Place, Read, Refusal, Scalar, leaf};
+use super::read::readable;
 
 /// The value of a point.
 ///
@@ -26,11 +27,12 @@ pub enum Value {
 }
 
 /// What `set_value` of a point in the config holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum SetValue {
     /// A value of an allowed type.
     Value(Value),
     /// `null`, a list or an object: never legal, and to be reported for this point alone.
+    #[default]
     Other,
 }
 
@@ -105,11 +107,6 @@ impl Field for SetValue {
     fn absent(&self) -> bool {
         matches!(self, Self::Other)
     }
-
-    // Here `null` is something the cloud asked for, and not the absence of a request.
-    fn read_optional<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Self>, A::Error> {
-        map.next_value().map(Some)
-    }
 }
 
 impl Serialize for Value {
@@ -132,69 +129,47 @@ impl Serialize for SetValue {
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(AnyValue)? {
-            SetValue::Value(value) => Ok(value),
-            SetValue::Other => Err(D::Error::custom("invalid type: expected a text, a boolean or a number")),
-        }
+leaf! {
+    Value: "a text, a boolean or a number", |scalar| match of(scalar) {
+        SetValue::Value(value) => Ok(value),
+        SetValue::Other => Err(Refusal::Because("invalid type: expected a text, a boolean or a number")),
+    };
+}
+
+impl<'de> Leaf<'de> for SetValue {
+    fn expected(&self) -> &'static str {
+        "a text, a boolean or a number"
+    }
+
+    fn take(&mut self, scalar: Scalar<'de>) -> Result<(), Refusal<'de>> {
+        *self = of(scalar);
+        Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for SetValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
+impl<'de> Read<'de> for SetValue {
+    fn place(&mut self) -> Place<'_, 'de> {
+        Place::Leaf(self)
+    }
+
+    // Here `null` is something the cloud asked for, and not the absence of a request.
+    fn null() -> Option<Self> {
+        Some(Self::Other)
     }
 }
 
-struct AnyValue;
+readable!(Value, SetValue);
 
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = SetValue;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a text, a boolean or a number")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<SetValue, E> {
-        Ok(SetValue::Value(Value::Boolean(value)))
-    }
-
-    fn visit_i64<E>(self, whole: i64) -> Result<SetValue, E> {
-        Ok(SetValue::Value(Value::Integer(whole)))
-    }
-
-    fn visit_u64<E>(self, whole: u64) -> Result<SetValue, E> {
+fn of(scalar: Scalar<'_>) -> SetValue {
+    SetValue::Value(match scalar {
+        Scalar::Boolean(value) => Value::Boolean(value),
+        Scalar::Integer(whole) => Value::Integer(whole),
         #[allow(clippy::cast_precision_loss)]
-        let value = i64::try_from(whole).map_or(Value::Number(whole as f64), Value::Integer);
-        Ok(SetValue::Value(value))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<SetValue, E> {
-        Ok(SetValue::Value(Value::Number(number)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<SetValue, E> {
-        Ok(SetValue::Value(Value::Text(text.to_owned())))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<SetValue, E> {
-        Ok(SetValue::Value(Value::Text(text)))
-    }
-
-    fn visit_unit<E>(self) -> Result<SetValue, E> {
-        Ok(SetValue::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SetValue, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(SetValue::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<SetValue, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(SetValue::Other)
-    }
+        Scalar::Natural(whole) => Value::Number(whole as f64),
+        Scalar::Number(number) => Value::Number(number),
+        Scalar::Text(text) => Value::Text(text.into_owned()),
+        Scalar::Null | Scalar::List | Scalar::Object => return SetValue::Other,
+    })
 }
 
 #[cfg(test)]

@@ -304,7 +304,7 @@ impl Pointset {
     }
 
     fn apply(&mut self, sc: &mut Scope<'_, '_>, mut orders: Orders<'_>, config_utc: Option<i64>) {
-        let points = orders.points.take();
+        let points = orders.points.take().map(|points| points.orders);
         let mut block = InForce { device_decides: points.is_none(), ..InForce::default() };
         block.status = match points {
             None => self.choose(),

@@ -5,13 +5,9 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use crate::json::Text;
 use crate::model::common::{Timestamp, Version};
+use crate::model::place::{Object, Place, Read, Table, leaf, text};
 use crate::model::value::SetValue;
 
 /// What the config orders of the points.
@@ -21,8 +17,9 @@ pub(crate) struct Orders<'a> {
     pub(super) set_value_expiry: Option<Timestamp>,
     pub(super) sample_limit_sec: Option<i64>,
     pub(super) sample_rate_sec: Option<i64>,
-    /// In the order of names, each of which is there once.
-    pub(super) points: Option<Vec<(Cow<'a, str>, PointOrder<'a>)>>,
+    pub(super) points: Option<Points<'a>>,
+    version: Option<Version>,
+    unused: Option<UnusedText>,
 }
 
 /// What it orders of one point.
@@ -31,77 +28,67 @@ pub(super) struct PointOrder<'a> {
     pub(super) reference: Option<Cow<'a, str>>,
     pub(super) set_value: Option<SetValue>,
     pub(super) cov_increment: Option<f64>,
+    unused: Option<UnusedText>,
 }
 
-impl<'de> Deserialize<'de> for Orders<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(OrdersVisitor)
+/// A member that has to be a text and is of no meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct UnusedText;
+
+leaf! {
+    UnusedText: "a string", |scalar| text(scalar).map(|_| Self);
+}
+
+impl<'de> Read<'de> for Orders<'de> {
+    fn place(&mut self) -> Place<'_, 'de> {
+        Place::Object(self)
     }
 }
 
-struct OrdersVisitor;
-
-impl<'de> Visitor<'de> for OrdersVisitor {
-    type Value = Orders<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut orders = Orders::default();
-        while let Some(Text(name)) = map.next_key()? {
-            match name.as_ref() {
-                "state_etag" => orders.state_etag = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
-                "set_value_expiry" => orders.set_value_expiry = map.next_value()?,
-                "sample_limit_sec" => orders.sample_limit_sec = map.next_value()?,
-                "sample_rate_sec" => orders.sample_rate_sec = map.next_value()?,
-                "points" => {
-                    orders.points = map.next_value::<Option<PointOrders<'de>>>()?.map(|points| points.0);
-                }
-                "timestamp" => {
-                    map.next_value::<Option<Text<'de>>>()?;
-                }
-                "version" => {
-                    map.next_value::<Option<Version>>()?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+impl<'de> Object<'de> for Orders<'de> {
+    fn member(&mut self, name: &str) -> Place<'_, 'de> {
+        match name {
+            "state_etag" => self.state_etag.place(),
+            "set_value_expiry" => self.set_value_expiry.place(),
+            "sample_limit_sec" => self.sample_limit_sec.place(),
+            "sample_rate_sec" => self.sample_rate_sec.place(),
+            "points" => self.points.place(),
+            "timestamp" => self.unused.place(),
+            "version" => self.version.place(),
+            _ => Place::Nowhere,
         }
-        Ok(orders)
     }
 }
 
-struct PointOrders<'a>(Vec<(Cow<'a, str>, PointOrder<'a>)>);
+/// The points of a block.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Points<'a> {
+    /// In the order of names, each of which is there once.
+    pub(super) orders: Vec<(Cow<'a, str>, PointOrder<'a>)>,
+    is_unsorted: bool,
+}
 
-impl<'de> Deserialize<'de> for PointOrders<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PointOrdersVisitor)
+impl<'de> Read<'de> for Points<'de> {
+    fn place(&mut self) -> Place<'_, 'de> {
+        Place::Table(self)
     }
 }
 
-struct PointOrdersVisitor;
-
-impl<'de> Visitor<'de> for PointOrdersVisitor {
-    type Value = PointOrders<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
+impl<'de> Table<'de> for Points<'de> {
+    fn begin(&mut self) {
+        *self = Self::default();
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut points: Vec<(Cow<'de, str>, PointOrder<'de>)> = Vec::new();
-        let mut is_sorted = true;
-        while let Some((Text(name), order)) = map.next_entry()? {
-            is_sorted &= points.last().is_none_or(|(last, _)| *last < name);
-            points.push((name, order));
+    fn entry(&mut self, name: Cow<'de, str>) -> Place<'_, 'de> {
+        self.is_unsorted |= self.orders.last().is_some_and(|(last, _)| *last >= name);
+        self.orders.push((name, PointOrder::default()));
+        self.orders.last_mut().map_or(Place::Nowhere, |(_, order)| Place::Object(order))
+    }
+
+    fn end(&mut self) {
+        if core::mem::take(&mut self.is_unsorted) {
+            sort(&mut self.orders);
         }
-        if !is_sorted {
-            sort(&mut points);
-        }
-        Ok(PointOrders(points))
     }
 }
 
@@ -117,38 +104,15 @@ fn sort(points: &mut Vec<(Cow<'_, str>, PointOrder<'_>)>) {
     });
 }
 
-impl<'de> Deserialize<'de> for PointOrder<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PointOrderVisitor)
-    }
-}
-
-struct PointOrderVisitor;
-
-impl<'de> Visitor<'de> for PointOrderVisitor {
-    type Value = PointOrder<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut order = PointOrder::default();
-        while let Some(Text(name)) = map.next_key()? {
-            match name.as_ref() {
-                "ref" => order.reference = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
-                // `null` is something the cloud asked for, and not the absence of a request.
-                "set_value" => order.set_value = Some(map.next_value()?),
-                "cov_increment" => order.cov_increment = map.next_value()?,
-                "units" | "stop_time" => {
-                    map.next_value::<Option<Text<'de>>>()?;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+impl<'de> Object<'de> for PointOrder<'de> {
+    fn member(&mut self, name: &str) -> Place<'_, 'de> {
+        match name {
+            "ref" => self.reference.place(),
+            "set_value" => self.set_value.place(),
+            "cov_increment" => self.cov_increment.place(),
+            "units" | "stop_time" => self.unused.place(),
+            _ => Place::Nowhere,
         }
-        Ok(order)
     }
 }
 
@@ -158,6 +122,7 @@ mod tests {
     use alloc::string::{String, ToString as _};
 
     use super::*;
+    use crate::json;
     use crate::model::config;
 
     /// The same, by way of the model.
@@ -168,8 +133,10 @@ mod tests {
                 reference: order.ref_.map(Cow::Owned),
                 set_value: order.set_value,
                 cov_increment: order.cov_increment,
+                unused: None,
             };
-            points.into_iter().map(|(name, point)| (Cow::Owned(name), order(point))).collect()
+            let orders = points.into_iter().map(|(name, point)| (Cow::Owned(name), order(point)));
+            Points { orders: orders.collect(), is_unsorted: false }
         });
         let orders = Orders {
             state_etag: block.state_etag.map(Cow::Owned),
@@ -177,12 +144,22 @@ mod tests {
             sample_limit_sec: block.sample_limit_sec,
             sample_rate_sec: block.sample_rate_sec,
             points,
+            ..Orders::default()
         };
         Ok(format!("{orders:?}"))
     }
 
+    fn read(text: &str) -> Result<Orders<'_>, serde_json::Error> {
+        let mut orders = Orders::default();
+        json::read(text, orders.place()).map_err(|unreadable| unreadable.error)?;
+        (orders.version, orders.unused) = (None, None);
+        let points = orders.points.iter_mut().flat_map(|points| &mut points.orders);
+        points.for_each(|(_, order)| order.unused = None);
+        Ok(orders)
+    }
+
     fn assert_read_alike(text: &str) {
-        let read = serde_json::from_str::<Orders<'_>>(text).map(|orders| format!("{orders:?}"));
+        let read = read(text).map(|orders| format!("{orders:?}"));
         let (read, modelled) = (read.map_err(|e| e.to_string()), modelled(text).map_err(|e| e.to_string()));
         assert_eq!(read, modelled, "{text}");
     }
@@ -239,8 +216,8 @@ mod tests {
 
     #[test]
     fn texts_without_escapes_are_not_copied() {
-        let orders: Orders<'_> = serde_json::from_str(r#"{"points":{"a":{"ref":"AV/1"}}}"#).unwrap();
-        let (name, order) = orders.points.unwrap().pop().unwrap();
+        let orders = read(r#"{"points":{"a":{"ref":"AV/1"}}}"#).unwrap();
+        let (name, order) = orders.points.unwrap().orders.pop().unwrap();
         assert!(matches!(name, Cow::Borrowed("a")));
         assert!(matches!(order.reference, Some(Cow::Borrowed("AV/1"))));
     }

@@ -204,7 +204,7 @@ impl Point {
 
     /// The config names it, and says this.
     pub(super) fn follow(&mut self, order: PointOrder<'_>) {
-        let PointOrder { reference, set_value, cov_increment } = order;
+        let PointOrder { reference, set_value, cov_increment, .. } = order;
         let known = self.model.as_ref().and_then(Model::reference);
         if set_value.is_none() && cov_increment.is_none() && reference.as_deref() == known {
             self.order = Order::Plain;
