@@ -55,7 +55,7 @@ pub trait Dialect: Sized {
     fn on_fetched(&mut self, cx: &mut Cx<'_, Self>, id: FetchId, event: FetchEvent) {
         let _ = (cx, id, event);
     }
-    /// Called after all timers that were due, after each packet and after each event, in other words once
+    /// Called after the timers that were due, if any, after each packet and after each event, in other words once
     /// everything that one cause has changed is known.
     fn on_settled(&mut self, cx: &mut Cx<'_, Self>) {
         let _ = cx;

@@ -264,40 +264,74 @@ pub enum Event<C, O> {
     Command(C),
 }
 
-/// Bytes to send. A CONNECT carries a second form with its password masked, which is what a trace shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Bytes to send, in one part or more: a large payload is a part by itself, so that it need not be copied. A CONNECT
+/// carries a second form with its password masked, which is what a trace shows.
+#[derive(Clone, Debug)]
 pub struct Outbound {
-    bytes: Bytes,
+    first: Bytes,
+    further: Vec<Bytes>,
     masked: Option<Bytes>,
 }
 
 impl Outbound {
-    pub(crate) fn new(bytes: Bytes, masked: Option<Bytes>) -> Self {
-        Self { bytes, masked }
+    /// `last` comes after the parts and may be empty.
+    pub(crate) fn new(mut parts: Vec<Bytes>, last: Bytes, masked: Option<Bytes>) -> Self {
+        if parts.is_empty() {
+            return Self { first: last, further: Vec::new(), masked };
+        }
+        if !last.is_empty() {
+            parts.push(last);
+        }
+        Self { first: Bytes::new(), further: parts, masked }
     }
 
-    /// What goes to the peer.
+    /// What goes to the peer, in this order.
+    pub fn parts(&self) -> impl Iterator<Item = &Bytes> {
+        core::iter::once(&self.first).chain(&self.further).filter(|part| !part.is_empty())
+    }
+
+    /// What goes to the peer in one piece: to look at, since it copies what has several parts.
     #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub fn bytes(&self) -> Bytes {
+        if self.further.is_empty() {
+            return self.first.clone();
+        }
+        let mut joined = Vec::with_capacity(self.parts().map(Bytes::len).sum());
+        self.parts().for_each(|part| joined.extend_from_slice(part));
+        joined.into()
     }
 
     /// What may be shown: the same with secrets masked.
     #[must_use]
-    pub fn shown(&self) -> &Bytes {
-        self.masked.as_ref().unwrap_or(&self.bytes)
+    pub fn shown(&self) -> Bytes {
+        self.masked.clone().unwrap_or_else(|| self.bytes())
     }
 }
 
+impl From<Bytes> for Outbound {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(Vec::new(), bytes, None)
+    }
+}
+
+/// How the bytes are parted makes no difference.
+impl PartialEq for Outbound {
+    fn eq(&self, other: &Self) -> bool {
+        self.masked == other.masked && self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Outbound {}
+
 impl Serialize for Outbound {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        octets::serialize(self.shown(), serializer)
+        octets::serialize(&self.shown(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Outbound {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { bytes: octets::deserialize(deserializer)?, masked: None })
+        octets::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -377,9 +411,19 @@ mod tests {
 
     #[test]
     fn a_masked_outbound_shows_and_serialises_only_its_mask() {
-        let out = Outbound::new(Bytes::from_static(b"hunter2"), Some(Bytes::from_static(b"***")));
+        let out = Outbound::new(Vec::new(), Bytes::from_static(b"hunter2"), Some(Bytes::from_static(b"***")));
         assert_eq!(out.bytes().as_ref(), b"hunter2");
         assert!(!serde_json::to_string(&out).unwrap().contains("68756e74657232"));
+    }
+
+    #[test]
+    fn how_bytes_to_send_are_parted_makes_no_difference() {
+        let part = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let parted = Outbound::new(alloc::vec![part("head"), part("payload")], part("next"), None);
+        let joined = Outbound::from(part("headpayloadnext"));
+        assert_eq!(parted, joined);
+        assert_eq!((parted.parts().count(), joined.parts().count()), (3, 1));
+        assert_eq!(serde_json::to_string(&parted).unwrap(), serde_json::to_string(&joined).unwrap());
     }
 
     #[test]

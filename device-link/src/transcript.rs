@@ -177,7 +177,7 @@ impl Transcript {
     fn action<H: Serialize, N: Serialize>(&mut self, now: Now, action: &Action<H, N>) {
         match action {
             Action::Open { conn, to } => self.write(now, &format!("> open {conn} {to}")),
-            Action::Send { conn, bytes } => self.bytes(now, *conn, Direction::Out, bytes.shown()),
+            Action::Send { conn, bytes } => self.bytes(now, *conn, Direction::Out, &bytes.shown()),
             Action::Close { conn } => {
                 self.unfinished(now, *conn);
                 let why = self.timed_out(now);

@@ -203,7 +203,7 @@ fn essence(world: &World<Probe>) -> (Vec<String>, BTreeMap<ConnId, Vec<u8>>) {
     for action in &world.actions {
         match action {
             Action::Send { conn, bytes: sent } => {
-                bytes.entry(*conn).or_default().extend_from_slice(sent.bytes());
+                bytes.entry(*conn).or_default().extend_from_slice(&sent.bytes());
             }
             other => others.push(format!("{other:?}")),
         }

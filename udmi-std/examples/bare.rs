@@ -67,7 +67,8 @@ impl Loop {
             },
             Action::Send { conn, bytes } => {
                 let (_, socket) = self.socket.as_mut().filter(|(own, _)| *own == conn)?;
-                socket.write_all(bytes.bytes()).is_err().then_some(Event::Closed { conn, why: Closed::Reset })
+                let written = bytes.parts().try_for_each(|part| socket.write_all(part));
+                written.is_err().then_some(Event::Closed { conn, why: Closed::Reset })
             }
             Action::Close { conn } => {
                 self.socket.take_if(|(own, _)| *own == conn);

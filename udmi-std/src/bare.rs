@@ -76,6 +76,8 @@ impl<D: Dialect + 'static> Bare<D> {
         let (woken, ready) = wait(&mut self.engine, fetched.bell().waker(), at_most);
         if woken {
             fetched.bell().silence();
+        } else {
+            self.engine.trim_if_idle(ready);
         }
         self.engine.proceed(ready, &mut self.buffer, &mut self.world);
         self.take_fetched(&fetched);

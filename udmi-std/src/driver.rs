@@ -171,6 +171,8 @@ fn run<D: Threaded>(
         let (woken, ready) = wait(&mut engine, inbox.bell().waker(), at_most);
         if woken {
             inbox.bell().silence();
+        } else if is_idle {
+            engine.trim_if_idle(ready);
         }
         engine.proceed(ready, &mut buffer, &mut threads);
         let is_ending = inbox.take(room, &mut commands, &mut answers);

@@ -137,7 +137,7 @@ impl Line {
         self.node.handle(self.now, event);
         while let Some(action) = self.node.poll() {
             if let Action::Send { bytes, .. } = action {
-                self.broker.sent.extend_from_slice(bytes.bytes());
+                bytes.parts().for_each(|part| self.broker.sent.extend_from_slice(part));
             }
         }
     }

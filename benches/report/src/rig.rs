@@ -86,7 +86,9 @@ impl Rig {
         while let Some(action) = self.device.poll() {
             match action {
                 Action::Open { conn, .. } => opened = Some(conn),
-                Action::Send { bytes, .. } => self.broker.sent.extend_from_slice(bytes.bytes()),
+                Action::Send { bytes, .. } => {
+                    bytes.parts().for_each(|part| self.broker.sent.extend_from_slice(part));
+                }
                 Action::InvokeHook { id, .. } => {
                     self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
                 }

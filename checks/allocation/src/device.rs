@@ -125,7 +125,9 @@ impl Device {
         while let Some(action) = self.device.poll() {
             match action {
                 Action::Open { conn, .. } => opened = Some(conn),
-                Action::Send { bytes, .. } => sent.extend_from_slice(bytes.bytes()),
+                Action::Send { bytes, .. } => {
+                    bytes.parts().for_each(|part| sent.extend_from_slice(part));
+                }
                 Action::InvokeHook { id, .. } => {
                     self.device.handle(self.now, Event::HookDone { id, outcome: Outcome::Done });
                 }

@@ -28,7 +28,7 @@ impl Rig {
                     None
                 }
                 Action::Send { bytes, .. } => {
-                    self.sent.extend_from_slice(bytes.bytes());
+                    bytes.parts().for_each(|part| self.sent.extend_from_slice(part));
                     None
                 }
                 Action::Store { id, .. } => Some(Event::Stored { id, ok: true }),

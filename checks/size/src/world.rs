@@ -154,7 +154,7 @@ impl World {
                 Event::Opened { conn }
             }
             Action::Send { bytes, .. } => {
-                self.sent.extend_from_slice(bytes.bytes());
+                bytes.parts().for_each(|part| self.sent.extend_from_slice(part));
                 return None;
             }
             Action::Store { id, .. } => Event::Stored { id, ok: true },

@@ -3,11 +3,14 @@
 use bytes::{Buf as _, Bytes};
 use mio::net::TcpStream;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::Shutdown;
 
 /// Bytes read off a socket that is being closed: unread ones would make the kernel throw away our last packet.
 const LINGER_BYTES: usize = 1 << 20;
+
+/// Packets handed to the network at once.
+const PACKETS_AT_ONCE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -48,15 +51,12 @@ impl Socket {
     /// Writes what the network takes now, and says how much.
     pub(super) fn write(&mut self) -> io::Result<usize> {
         let mut total = 0;
-        while let Some(bytes) = self.waiting.front_mut() {
-            match self.stream.write(bytes) {
+        while !self.waiting.is_empty() {
+            match self.write_once() {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     total += count;
-                    bytes.advance(count);
-                    if bytes.is_empty() {
-                        self.waiting.pop_front();
-                    }
+                    self.written(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -64,6 +64,25 @@ impl Socket {
             }
         }
         Ok(total)
+    }
+
+    fn write_once(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); PACKETS_AT_ONCE];
+        for (slice, bytes) in slices.iter_mut().zip(&self.waiting) {
+            *slice = IoSlice::new(bytes);
+        }
+        let count = self.waiting.len().min(PACKETS_AT_ONCE);
+        self.stream.write_vectored(&slices[..count])
+    }
+
+    fn written(&mut self, mut count: usize) {
+        while let Some(bytes) = self.waiting.front_mut() {
+            if count < bytes.len() {
+                return bytes.advance(count);
+            }
+            count -= bytes.len();
+            self.waiting.pop_front();
+        }
     }
 
     /// Writes what the network takes now, then closes.

@@ -82,10 +82,14 @@ impl<D: Dialect> Node<D> {
         let now = Now { at, utc: now.utc.min(UtcMillis(i64::MAX - 1)) };
         self.core.now = now;
         self.core.timers.set_now(now);
+        let mut has_fired = false;
         while let Some(key) = self.core.timers.pop_due() {
             self.fire(key);
+            has_fired = true;
         }
-        self.conclude();
+        if has_fired {
+            self.conclude();
+        }
         if self.phase != Phase::Finished {
             self.apply(event);
             self.settle();
@@ -126,6 +130,13 @@ impl<D: Dialect> Node<D> {
     #[must_use]
     pub fn is_congested(&self) -> bool {
         self.core.up && self.core.session.is_half_full()
+    }
+
+    /// How many bytes the packet lacks that has come in part; 0 if there is none. A driver that reads no more than those
+    /// of a large one spares the node a copy of the next.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.core.session.missing()
     }
 
     /// What there is at present of what [`Limits`](crate::Limits) bounds.

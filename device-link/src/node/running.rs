@@ -66,7 +66,9 @@ impl<D: Dialect> Node<D> {
     /// Tells the dialect what its own calls have caused. What that causes in turn waits a millisecond, so
     /// that a dialect that answers every loss with another publish cannot hold the node for ever.
     pub(super) fn deliver(&mut self) {
-        for deferred in core::mem::take(&mut self.core.deferred) {
+        // So many and no more: what they cause is put behind them.
+        for _ in 0..self.core.deferred.len() {
+            let Some(deferred) = self.core.deferred.pop_front() else { break };
             match deferred {
                 Deferred::Receipt(Token::RESTORED, _) => {}
                 Deferred::Receipt(token, receipt) => {

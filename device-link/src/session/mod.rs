@@ -2,6 +2,7 @@
 
 mod kept;
 mod outbox;
+mod output;
 mod router;
 mod window;
 
@@ -18,6 +19,7 @@ use crate::secret::MASK;
 use crate::wire::{self, ConnectCode, Packet, PacketId, Qos, WireError};
 
 use outbox::{Outbox, Parcel, outbound_qos};
+use output::Output;
 use router::Router;
 
 /// What the session has to tell after a packet.
@@ -56,8 +58,7 @@ pub(crate) const EXCHANGES: usize = 32_767;
 #[derive(Debug)]
 pub(crate) struct Session<T> {
     inbound: BytesMut,
-    outbound: BytesMut,
-    masked: Option<Bytes>,
+    output: Output,
     /// Whether this connection's CONNACK has come.
     acknowledged: bool,
     last_id: PacketId,
@@ -77,8 +78,7 @@ impl<T: Copy> Session<T> {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             inbound: BytesMut::new(),
-            outbound: BytesMut::new(),
-            masked: None,
+            output: Output::default(),
             acknowledged: false,
             last_id: PacketId::FIRST,
             router: Router::new(),
@@ -96,19 +96,13 @@ impl<T: Copy> Session<T> {
     /// Writes CONNECT, first of all on a new transport.
     pub(crate) fn connect(&mut self, spec: &ConnectSpec) -> Result<(), WireError> {
         self.inbound = BytesMut::new();
-        self.outbound.clear();
-        self.masked = None;
         self.acknowledged = false;
-        let shown = |password: Bytes| wire::Packet::Connect(connect_packet(spec, Some(password)));
-        if spec.username.is_some() && spec.password.is_some() {
-            let mut masked = BytesMut::new();
-            wire::encode(&shown(Bytes::from_static(MASK.as_bytes())), &mut masked)?;
-            self.masked = Some(masked.freeze());
-        }
+        let connect = |password| Packet::Connect(connect_packet(spec, password));
+        let shown = (spec.username.is_some() && spec.password.is_some())
+            .then(|| connect(Some(Bytes::from_static(MASK.as_bytes()))));
         let password =
             spec.password.as_ref().map(|secret| Bytes::copy_from_slice(secret.expose().as_bytes()));
-        let packet = Packet::Connect(connect_packet(spec, password.filter(|_| spec.username.is_some())));
-        wire::encode(&packet, &mut self.outbound).map(|_| ())
+        self.output.begin(&connect(password.filter(|_| spec.username.is_some())), shown.as_ref())
     }
 
     /// Takes bytes from the transport.
@@ -121,6 +115,11 @@ impl<T: Copy> Session<T> {
         } else {
             self.inbound.extend_from_slice(&bytes);
         }
+    }
+
+    /// How many bytes the packet lacks that has come in part.
+    pub(crate) fn missing(&self) -> usize {
+        wire::missing(&self.inbound, self.packet_bytes)
     }
 
     /// Handles the next complete packet, if there is one. Acknowledgements are written at once.
@@ -232,7 +231,7 @@ impl<T: Copy> Session<T> {
     /// Sends again what was not acknowledged, with DUP set [MQTT-4.4.0-1].
     pub(crate) fn resend(&mut self) {
         for inflight in self.outbox.inflight() {
-            write_publish(&mut self.outbound, &inflight.parcel.publish, true, Some(inflight.id));
+            self.output.publish(&inflight.parcel.publish, true, Some(inflight.id));
             Tally::count(&mut self.tally.sent);
         }
     }
@@ -240,8 +239,7 @@ impl<T: Copy> Session<T> {
     /// The link is gone: half-done exchanges end with it.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         self.inbound = BytesMut::new();
-        self.outbound.clear();
-        self.masked = None;
+        self.output.clear();
         self.subscribing.clear();
         self.unsubscribing.clear();
         self.outbox.link_lost(lost);
@@ -321,12 +319,12 @@ impl<T: Copy> Session<T> {
     fn send(&mut self, parcel: Parcel, sent: &mut dyn FnMut(Token, Receipt)) {
         match outbound_qos(parcel.publish.qos) {
             Qos::AtMostOnce => {
-                write_publish(&mut self.outbound, &parcel.publish, false, None);
+                self.output.publish(&parcel.publish, false, None);
                 sent(parcel.token, Receipt::Sent);
             }
             Qos::AtLeastOnce | Qos::ExactlyOnce => {
                 let id = self.free_id();
-                write_publish(&mut self.outbound, &parcel.publish, parcel.again, Some(id));
+                self.output.publish(&parcel.publish, parcel.again, Some(id));
                 self.outbox.sent(id, parcel);
                 Tally::count(&mut self.tally.sent);
             }
@@ -422,25 +420,21 @@ impl<T: Copy> Session<T> {
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        !self.outbound.is_empty()
+        !self.output.is_empty()
     }
 
     /// Gives the memory of empty buffers back.
     pub(crate) fn trim(&mut self) {
-        for buffer in [&mut self.inbound, &mut self.outbound] {
-            if buffer.is_empty() {
-                *buffer = BytesMut::new();
-            }
+        if self.inbound.is_empty() {
+            self.inbound = BytesMut::new();
         }
+        self.output.trim();
         self.outbox.trim();
     }
 
     /// Everything written since the last call.
     pub(crate) fn take_output(&mut self) -> Option<Outbound> {
-        if self.outbound.is_empty() {
-            return None;
-        }
-        Some(Outbound::new(self.outbound.split().freeze(), self.masked.take()))
+        self.output.take()
     }
 
     fn write_subscribe(&mut self, filter: &Filter, qos: Qos) {
@@ -450,8 +444,7 @@ impl<T: Copy> Session<T> {
     }
 
     fn write(&mut self, packet: &Packet) {
-        let written = wire::encode(packet, &mut self.outbound);
-        debug_assert!(written.is_ok(), "filters and identifiers are valid by construction: {written:?}");
+        self.output.write(packet);
     }
 
     /// The next identifier that no exchange of ours uses. There is always one: see [`EXCHANGES`].
@@ -467,13 +460,6 @@ impl<T: Copy> Session<T> {
             }
         }
     }
-}
-
-fn write_publish(out: &mut BytesMut, publish: &Publish, dup: bool, id: Option<PacketId>) {
-    let qos = if id.is_some() { Qos::AtLeastOnce } else { Qos::AtMostOnce };
-    let written =
-        wire::encode_publish(publish.topic.as_str(), &publish.payload, qos, publish.retain, dup, id, out);
-    debug_assert!(written.is_ok(), "topics are valid by construction and sizes are checked: {written:?}");
 }
 
 fn connect_packet(spec: &ConnectSpec, password: Option<Bytes>) -> wire::Connect {

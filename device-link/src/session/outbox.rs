@@ -356,6 +356,7 @@ impl Outbox {
     /// Gives the memory of empty queues back.
     pub(crate) fn trim(&mut self) {
         trim(&mut self.waiting);
+        self.inflight.trim();
     }
 
     /// Whether half of what may wait is waiting.

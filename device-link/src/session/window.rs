@@ -3,26 +3,31 @@
 use alloc::collections::VecDeque;
 
 use super::outbox::Parcel;
+use crate::cx::trim;
 use crate::map::Map;
 use crate::wire::PacketId;
+
+/// How many packet identifiers there are.
+const IDENTIFIERS: u64 = 65_535;
 
 /// A parcel sent at QoS 1 and not yet acknowledged.
 #[derive(Debug)]
 pub(crate) struct Inflight {
     pub(crate) id: PacketId,
     pub(crate) parcel: Parcel,
-    /// Counts up from the front to the back of the window.
+    /// Grows from the front to the back of the window, from one parcel to the next by as much as their identifiers
+    /// are apart.
     order: u64,
 }
 
 /// The inflight window. An identifier is found in O(log n), wherever its parcel stands; brokers acknowledge in
-/// order [MQTT-4.6.0-2], so it mostly stands in front. An empty window holds no memory.
+/// order [MQTT-4.6.0-2], so it mostly stands in front.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     sent: VecDeque<Inflight>,
-    /// The `order` of each identifier.
-    orders: Map<PacketId, u64>,
-    next: u64,
+    /// The `order` of those in front that the identifiers have gone round since, of which there are none but with a
+    /// broker that leaves out some.
+    passed: Map<PacketId, u64>,
 }
 
 impl Window {
@@ -35,31 +40,44 @@ impl Window {
     }
 
     pub(crate) fn uses(&self, id: PacketId) -> bool {
-        self.orders.contains_key(&id)
+        self.find(id).is_some()
     }
 
-    /// Remembers a parcel as the last that was sent.
+    /// Remembers a parcel as the last that was sent, under an identifier that is not in use.
     pub(crate) fn push(&mut self, id: PacketId, parcel: Parcel) {
-        let order = self.next;
-        self.next = order.saturating_add(1);
-        self.orders.insert(id, order);
+        let order = self.sent.back().map_or(0, |last| last.order.saturating_add(steps(last.id, id)));
         self.sent.push_back(Inflight { id, parcel, order });
+        while let Some(oldest) = self.sent.get(self.passed.len())
+            && oldest.order.saturating_add(IDENTIFIERS) <= order
+        {
+            self.passed.insert(oldest.id, oldest.order);
+        }
     }
 
     /// Takes out the parcel that was sent under `id`.
     pub(crate) fn remove(&mut self, id: PacketId) -> Option<Parcel> {
-        let order = self.orders.remove(&id)?;
-        let at = self.sent.binary_search_by_key(&order, |sent| sent.order).ok()?;
-        let removed = self.sent.remove(at)?;
-        if self.sent.is_empty() {
-            (self.sent, self.orders) = (VecDeque::new(), Map::new());
+        let at = self.find(id)?;
+        if !self.passed.is_empty() {
+            self.passed.remove(&id);
         }
-        Some(removed.parcel)
+        self.sent.remove(at).map(|removed| removed.parcel)
+    }
+
+    fn find(&self, id: PacketId) -> Option<usize> {
+        let (first, last) = (self.sent.front()?, self.sent.back()?);
+        if first.id == id {
+            return Some(0);
+        }
+        let order = match self.passed.get(&id) {
+            Some(order) => *order,
+            None => last.order.checked_sub(steps(id, last.id)).filter(|&order| order > first.order)?,
+        };
+        self.sent.binary_search_by_key(&order, |sent| sent.order).ok()
     }
 
     /// Takes everything out, in the order of sending.
     pub(crate) fn take(&mut self) -> VecDeque<Inflight> {
-        self.orders = Map::new();
+        self.passed = Map::new();
         core::mem::take(&mut self.sent)
     }
 
@@ -70,6 +88,16 @@ impl Window {
     pub(crate) fn parcels_mut(&mut self) -> impl Iterator<Item = &mut Parcel> {
         self.sent.iter_mut().map(|sent| &mut sent.parcel)
     }
+
+    /// Gives the memory of an empty window back.
+    pub(crate) fn trim(&mut self) {
+        trim(&mut self.sent);
+    }
+}
+
+/// How often the next identifier is taken to get from one to another.
+fn steps(from: PacketId, to: PacketId) -> u64 {
+    (u64::from(to.get()) + IDENTIFIERS - u64::from(from.get())) % IDENTIFIERS
 }
 
 #[cfg(test)]
@@ -113,11 +141,36 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_window_holds_no_memory() {
+    fn parcels_that_the_identifiers_have_gone_round_are_still_found() {
+        let mut window = window(&[7, 8, 9]);
+        let mut id = PacketId::new(9).unwrap();
+        for turn in 0..150_000 {
+            id = id.next();
+            while window.uses(id) {
+                assert!((7..=9).contains(&id.get()), "{id:?} is free again");
+                id = id.next();
+            }
+            window.push(id, parcel(10 + turn));
+            if turn >= 40 {
+                let earlier = window.iter().nth(3).unwrap().id;
+                assert!(window.remove(earlier).is_some());
+            }
+        }
+        assert_eq!(tokens(&window).get(..3), Some(&[0, 1, 2][..]));
+        assert_eq!(window.remove(PacketId::new(8).unwrap()).unwrap().token.0, 1);
+        assert_eq!(window.remove(id).unwrap().token.0, 150_009);
+        assert_eq!(window.remove(PacketId::new(7).unwrap()).unwrap().token.0, 0);
+        assert_eq!(window.remove(PacketId::new(9).unwrap()).unwrap().token.0, 2);
+        assert_eq!((window.len(), window.passed.len()), (39, 0));
+    }
+
+    #[test]
+    fn an_empty_window_that_is_trimmed_holds_no_memory() {
         let mut window = window(&[5, 6, 7]);
         for id in [6, 5, 7] {
             window.remove(PacketId::new(id).unwrap());
         }
-        assert_eq!((window.len(), window.sent.capacity(), window.orders.len()), (0, 0, 0));
+        window.trim();
+        assert_eq!((window.len(), window.sent.capacity()), (0, 0));
     }
 }

@@ -18,9 +18,9 @@ mod tests;
 mod topic;
 mod write;
 
-pub use read::decode;
+pub use read::{decode, missing};
 pub use topic::{MAX_STRING, topic_filter_ok, topic_matches, topic_name_ok};
-pub use write::{encode, encode_publish};
+pub use write::{encode, encode_publish, encode_publish_head};
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -39,6 +39,14 @@ pub fn decode(buf: &mut BytesMut, max_packet: usize) -> Result<Option<Packet>, W
     own(packet).map(Some)
 }
 
+/// How many bytes `buf` still lacks of the packet that it begins with; 0 if that cannot be known yet, if none are
+/// lacking, or of a packet that [`decode`] will refuse.
+#[must_use]
+pub fn missing(buf: &[u8], max_packet: usize) -> usize {
+    let frame = check::frame(buf, max_packet).ok().flatten();
+    frame.map_or(0, |frame| frame.total.saturating_sub(buf.len()))
+}
+
 fn reason(error: &mqttbytes::Error) -> &'static str {
     use mqttbytes::Error;
     if matches!(error, Error::TopicNotUtf8) {

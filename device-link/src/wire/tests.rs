@@ -272,3 +272,15 @@ fn errors_read_as_lower_case_sentences() {
     assert_eq!(WireError::Malformed("topic name").to_string(), "malformed packet: topic name");
     assert_eq!(WireError::UnsupportedLevel(5).to_string(), "unsupported protocol level 5");
 }
+
+#[test]
+fn a_packet_that_has_come_in_part_lacks_the_rest_once_its_length_is_known() {
+    let whole = bytes_of(&Packet::Publish(publish("t", vec![0; 300].into())));
+    assert_eq!(missing(&whole[..2], LIMIT), 0, "the length is not there yet");
+    for part in 3..=whole.len() {
+        assert_eq!(missing(&whole[..part], LIMIT), whole.len() - part);
+    }
+    assert_eq!(missing(&whole[..3], 100), 0, "it will be refused");
+    let both = [&whole[..], &whole[..]].concat();
+    assert_eq!(missing(&both, LIMIT), 0);
+}

@@ -62,20 +62,40 @@ pub fn encode_publish(
     id: Option<PacketId>,
     out: &mut BytesMut,
 ) -> Result<usize, WireError> {
+    // Once for all of it: the head by itself would make the buffer grow twice.
+    out.reserve((11 + topic.len()).saturating_add(payload.len()));
+    let head = encode_publish_head(topic, payload.len(), qos, retain, dup, id, out)?;
+    out.put_slice(payload);
+    Ok(head + payload.len())
+}
+
+/// As [`encode_publish`], without the payload, which is to follow it: a large one need not be copied then. Returns how
+/// many bytes come before the payload.
+///
+/// # Errors
+///
+/// Those of [`encode_publish`].
+pub fn encode_publish_head(
+    topic: &str,
+    payload: usize,
+    qos: Qos,
+    retain: bool,
+    dup: bool,
+    id: Option<PacketId>,
+    out: &mut BytesMut,
+) -> Result<usize, WireError> {
     refuse((!topic_name_ok(topic)).then_some("topic name"))?;
     refuse((dup && qos == Qos::AtMostOnce).then_some("duplicate of quality of service 0"))?;
     refuse((id.is_some() == (qos == Qos::AtMostOnce)).then_some("packet identifier does not fit the qos"))?;
-    let remaining = 2 + topic.len() + id.map_or(0, |_| 2) + payload.len();
+    let remaining = (2 + topic.len() + id.map_or(0, |_| 2)).saturating_add(payload);
     refuse((remaining > MAX_REMAINING).then_some("packet over 268435455 bytes"))?;
     let before = out.len();
-    out.reserve(5 + remaining);
     out.put_u8(0x30 | u8::from(dup) << 3 | qos.bits() << 1 | u8::from(retain));
     put_remaining(remaining, out);
     put_field(topic.as_bytes(), out);
     if let Some(id) = id {
         out.put_u16(id.get());
     }
-    out.put_slice(payload);
     Ok(out.len() - before)
 }
 

@@ -105,7 +105,7 @@ impl<D: Dialect> World<D> {
                 }
                 Action::Send { conn, bytes } => {
                     assert!(self.alive.contains(conn), "bytes for a connection that is not there");
-                    self.outbound.extend_from_slice(bytes.bytes());
+                    self.outbound.extend_from_slice(&bytes.bytes());
                     while let Some(packet) = wire::decode(&mut self.outbound, 1 << 24).expect("valid MQTT") {
                         self.sent.push(packet);
                     }

@@ -421,8 +421,8 @@ impl World {
                 Action::Open { conn, to } => self.dial(conn, &to),
                 Action::Send { conn, bytes } => {
                     let now = self.now();
-                    self.watch.sent(now, conn, bytes.bytes());
-                    self.carry(Direction::Up, conn, bytes.bytes());
+                    self.watch.sent(now, conn, &bytes.bytes());
+                    self.carry(Direction::Up, conn, &bytes.bytes());
                 }
                 Action::Close { conn } => self.hang_up(conn),
                 Action::Store { id, key, value } => {

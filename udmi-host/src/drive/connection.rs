@@ -1,13 +1,15 @@
 //! One connection: a non-blocking socket, TLS on it if wanted, and what is still to be written.
 
 use std::fmt;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
-use device_link::{Closed, ConnId, Instant};
+use device_link::{Closed, ConnId, Instant, Outbound};
+use rustix::buffer::spare_capacity;
 
+use super::unsent::Unsent;
 use crate::tls::TlsClient;
 
 /// A peer that takes none of the bytes waiting for it for so long is gone.
@@ -18,10 +20,14 @@ pub(super) const UNSENT_BYTES_MAX: usize = 8 << 20;
 pub(super) const UNSENT_BYTES_ENOUGH: usize = 1 << 20;
 /// For the last bytes, and for the peer's farewell, after the core is done with a connection.
 pub const LINGER: Duration = Duration::from_secs(2);
-/// The write buffer gives memory beyond this back when it is empty.
+/// The buffer of what is to be encrypted gives memory beyond this back when it is empty.
 const KEPT_BYTES: usize = 64 << 10;
 /// So many bytes are written at once, and not gathered until the end of the turn.
 const WRITTEN_AT_ONCE: usize = 32 << 10;
+/// Where so many bytes come at once there are often more: to ask again costs less than to wait for the answer.
+const FLOWING: usize = 2 << 10;
+/// So many bytes of one read are worth a buffer of their own.
+const MUCH: usize = 16 << 10;
 /// Taken at once of what nobody wants any more.
 const DISCARDED_BYTES: usize = 2 << 10;
 
@@ -53,7 +59,7 @@ pub(super) struct Input {
     pub(super) opened: bool,
     pub(super) bytes: Bytes,
     pub(super) closed: Option<Closed>,
-    /// The buffer was filled, so that there may be more.
+    /// It was much, so that there may be more.
     pub(super) more: bool,
 }
 
@@ -65,11 +71,12 @@ pub(super) struct Connection<S> {
     opened: bool,
     /// Not yet encrypted; stays empty without TLS.
     plain: Vec<u8>,
-    /// For the socket; what precedes `sent` is gone.
-    unsent: Vec<u8>,
-    sent: usize,
+    /// For the socket.
+    unsent: Unsent,
     /// The socket took not all of it.
     is_blocked: bool,
+    /// The last read brought much.
+    is_busy: bool,
     /// When the peer last took something, or `unsent` began to fill.
     progress: Instant,
     /// When the core was done with it.
@@ -86,9 +93,9 @@ impl<S: Socket> Connection<S> {
             tls,
             opened,
             plain: Vec::new(),
-            unsent: Vec::new(),
-            sent: 0,
+            unsent: Unsent::default(),
             is_blocked: false,
+            is_busy: false,
             progress: now,
             leaving: None,
         }
@@ -108,7 +115,7 @@ impl<S: Socket> Connection<S> {
     }
 
     pub(super) fn has_unsent(&self) -> bool {
-        self.sent < self.unsent.len()
+        !self.unsent.is_empty()
     }
 
     /// Whether so much waits for the socket that no more is wanted.
@@ -117,30 +124,34 @@ impl<S: Socket> Connection<S> {
     }
 
     fn waiting(&self) -> usize {
-        self.unsent.len() - self.sent + self.plain.len()
+        self.unsent.len() + self.plain.len()
     }
 
     /// Takes bytes to be written by the next [`Self::flush`], or before if they are many.
     ///
     /// # Errors
     /// [`Closed::Timeout`] if too many wait already.
-    pub(super) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Closed> {
+    pub(super) fn send(&mut self, bytes: &Outbound, now: Instant) -> Result<(), Closed> {
+        bytes.parts().try_for_each(|part| self.take(part, now))?;
+        // Much is not gathered, so that buffers stay small and warm. A socket that fails fails again at the next
+        // flush, which tells why.
+        if self.waiting() >= WRITTEN_AT_ONCE && !self.is_blocked {
+            let _ = self.flush(now);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, part: &Bytes, now: Instant) -> Result<(), Closed> {
         let waiting = self.waiting();
         if waiting == 0 {
             self.progress = now;
         }
-        if waiting + bytes.len() > UNSENT_BYTES_MAX {
+        if waiting + part.len() > UNSENT_BYTES_MAX {
             return Err(Closed::Timeout);
         }
-        // Much is not gathered, so that buffers stay small and warm, and a large message by itself does not go through
-        // one. A socket that fails fails again at the next flush, which tells why.
-        let is_much = waiting + bytes.len() >= WRITTEN_AT_ONCE && !self.is_blocked;
-        let past = is_much && waiting == 0 && self.tls.is_none();
-        let written = if past { self.socket.stream().write(bytes).unwrap_or(0) } else { 0 };
-        let buffer = if self.tls.is_some() { &mut self.plain } else { &mut self.unsent };
-        buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
-        if is_much && written < bytes.len() {
-            let _ = self.flush(now);
+        match self.tls {
+            Some(_) => self.plain.extend_from_slice(part),
+            None => self.unsent.push(part),
         }
         Ok(())
     }
@@ -152,13 +163,10 @@ impl<S: Socket> Connection<S> {
     pub(super) fn flush(&mut self, now: Instant) -> Result<(), Closed> {
         self.encrypt();
         self.is_blocked = false;
-        while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match self.socket.stream().write(rest) {
+        while !self.unsent.is_empty() {
+            match self.unsent.write(self.socket.stream()) {
                 Ok(0) => return Err(Closed::Reset),
-                Ok(written) => {
-                    self.sent += written;
-                    self.progress = now;
-                }
+                Ok(_) => self.progress = now,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.is_blocked = true;
                     return self.check_progress(now);
@@ -167,17 +175,12 @@ impl<S: Socket> Connection<S> {
                 Err(error) => return Err(reason(&error)),
             }
         }
-        self.unsent.clear();
-        self.unsent.shrink_to(KEPT_BYTES);
-        self.sent = 0;
         Ok(())
     }
 
     /// Gives the memory of empty buffers back.
     pub(super) fn trim(&mut self) {
-        if self.unsent.is_empty() {
-            self.unsent = Vec::new();
-        }
+        self.unsent.trim();
         if self.plain.is_empty() {
             self.plain = Vec::new();
         }
@@ -191,24 +194,36 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Reads once, at most as much as `buffer` holds.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Input {
-        let count = loop {
-            match self.socket.stream().read(buffer) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Input::default(),
-                Err(error) => return Input { closed: Some(reason(&error)), ..Input::default() },
-            }
+    /// Reads once, at most as much as `buffer` holds. `missing` are the bytes that the packet at hand lacks.
+    pub(super) fn receive(&mut self, buffer: &mut [u8], missing: usize) -> Input {
+        if self.tls.is_none() && (self.is_busy || missing >= MUCH) {
+            return self.receive_much(if missing >= MUCH { missing } else { buffer.len() });
+        }
+        let count = match retried(|| self.socket.stream().read(buffer)) {
+            Ok(count) => count,
+            Err(input) => return input,
         };
-        let more = count == buffer.len();
+        self.is_busy = count >= MUCH;
+        let more = count >= FLOWING;
         let received = buffer.get(..count).unwrap_or_default();
         let input = match &mut self.tls {
             Some(tls) => decrypt(tls, received, &mut self.opened),
-            None if received.is_empty() => Input { closed: Some(Closed::Eof), ..Input::default() },
-            None => Input { bytes: Bytes::copy_from_slice(received), ..Input::default() },
+            None => received_plain(Bytes::copy_from_slice(received)),
         };
         Input { more, ..input }
+    }
+
+    /// Reads to where it is to stay, which spares a copy, but lays claim to all that there may be.
+    fn receive_much(&mut self, at_most: usize) -> Input {
+        let mut received = Vec::with_capacity(at_most);
+        let socket = self.socket.stream();
+        match retried(|| Ok(rustix::io::read(socket, spare_capacity(&mut received))?)) {
+            Ok(count) => {
+                self.is_busy = count >= MUCH;
+                Input { more: count >= FLOWING, ..received_plain(received.into()) }
+            }
+            Err(input) => input,
+        }
     }
 
     /// Acknowledges what was read, unless what is to be written does. A broker with Nagle's algorithm on, such as
@@ -226,8 +241,8 @@ impl<S: Socket> Connection<S> {
         self.encrypt();
         if let Some(tls) = &mut self.tls {
             tls.close_notify();
-            tls.take_ciphertext(&mut self.unsent);
         }
+        self.take_ciphertext();
         self.leaving = Some(now);
     }
 
@@ -255,14 +270,38 @@ impl<S: Socket> Connection<S> {
             self.plain.clear();
             self.plain.shrink_to(KEPT_BYTES);
         }
+        self.take_ciphertext();
+    }
+
+    fn take_ciphertext(&mut self) {
+        let Some(tls) = &mut self.tls else { return };
         if tls.has_ciphertext() {
-            tls.take_ciphertext(&mut self.unsent);
+            let mut ciphertext = Vec::new();
+            tls.take_ciphertext(&mut ciphertext);
+            self.unsent.push(&ciphertext.into());
         }
     }
 
     fn check_progress(&self, now: Instant) -> Result<(), Closed> {
         if now >= self.progress + WRITE_DEADLINE { Err(Closed::Timeout) } else { Ok(()) }
     }
+}
+
+/// What a read brings, or what an error means.
+fn retried(mut read: impl FnMut() -> io::Result<usize>) -> Result<usize, Input> {
+    loop {
+        match read() {
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Input::default()),
+            Err(error) => return Err(Input { closed: Some(reason(&error)), ..Input::default() }),
+        }
+    }
+}
+
+fn received_plain(bytes: Bytes) -> Input {
+    let closed = bytes.is_empty().then_some(Closed::Eof);
+    Input { bytes, closed, ..Input::default() }
 }
 
 fn decrypt(tls: &mut TlsClient, received: &[u8], opened: &mut bool) -> Input {
@@ -295,6 +334,7 @@ pub fn reason(error: &std::io::Error) -> Closed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::net::TcpListener;
 
     /// A connection, and the peer's end of it. Its name comes from a node, since only nodes name connections.
@@ -307,9 +347,13 @@ mod tests {
         (connection, listener.accept().unwrap().0)
     }
 
+    fn bytes(bytes: impl Into<Vec<u8>>) -> Outbound {
+        Bytes::from(bytes.into()).into()
+    }
+
     fn stall(connection: &mut Connection<TcpStream>, now: Instant) {
         while !connection.has_unsent() {
-            connection.send(&[0; 1 << 20], now).unwrap();
+            connection.send(&bytes(vec![0; 1 << 20]), now).unwrap();
             connection.flush(now).unwrap();
         }
     }
@@ -341,18 +385,18 @@ mod tests {
         let (mut connection, _peer) = pair();
         stall(&mut connection, Instant(0));
         let left = UNSENT_BYTES_MAX - connection.waiting();
-        assert_eq!(connection.send(&vec![0; left], Instant(0)), Ok(()));
+        assert_eq!(connection.send(&bytes(vec![0; left]), Instant(0)), Ok(()));
         assert!(connection.has_enough());
-        assert_eq!(connection.send(&[0], Instant(0)), Err(Closed::Timeout));
+        assert_eq!(connection.send(&bytes([0]), Instant(0)), Err(Closed::Timeout));
     }
 
     #[test]
     fn many_bytes_are_written_at_once_in_their_order_and_few_with_the_next_flush() {
         let (mut connection, mut peer) = pair();
         let much: Vec<u8> = (0..KEPT_BYTES).map(|at| (at % 251) as u8).collect();
-        connection.send(b"few", Instant(0)).unwrap();
+        connection.send(&bytes(*b"few"), Instant(0)).unwrap();
         assert!(connection.has_unsent());
-        connection.send(&much, Instant(0)).unwrap();
+        connection.send(&bytes(much.clone()), Instant(0)).unwrap();
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
         while received.len() < 3 + much.len() {
             let count = peer.read(&mut buffer).unwrap(); // some came before any flush
@@ -363,9 +407,27 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_completes_a_large_packet_ends_with_it() {
+        let (mut connection, mut peer) = pair();
+        let sent: Vec<u8> = (0..3 * MUCH).map(|at| (at % 251) as u8).collect();
+        let (mut buffer, mut received) = (vec![0; 4 * MUCH], Vec::new());
+        peer.write_all(&sent).unwrap();
+        while received.len() < MUCH {
+            let input = connection.receive(&mut buffer, MUCH);
+            assert!(input.bytes.len() <= MUCH && input.closed.is_none());
+            received.extend_from_slice(&input.bytes);
+        }
+        drop(peer);
+        while let Input { bytes, closed: None, .. } = connection.receive(&mut buffer, 0) {
+            received.extend_from_slice(&bytes);
+        }
+        assert!(received == sent);
+    }
+
+    #[test]
     fn what_is_unwritten_when_leaving_still_arrives_then_the_end() {
         let (mut connection, mut peer) = pair();
-        connection.send(b"farewell", Instant(0)).unwrap();
+        connection.send(&bytes(*b"farewell"), Instant(0)).unwrap();
         connection.leave(Instant(0));
         assert!(!connection.linger(Instant(1)));
         let mut received = Vec::new();

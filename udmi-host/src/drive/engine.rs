@@ -213,6 +213,14 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         self.leaving.is_none() && !is_connection_due && !is_due
     }
 
+    /// Gives memory back that only a busy engine needs, if a wait has brought nothing: one that is busy would take it
+    /// anew at once.
+    pub fn trim_if_idle(&mut self, ready: Ready) {
+        if !ready.readable && !ready.writable && self.answers.is_empty() {
+            self.trim();
+        }
+    }
+
     /// Gives memory back that only a busy engine needs.
     pub fn trim(&mut self) {
         self.answers = VecDeque::new();
@@ -276,7 +284,7 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
             }
             Action::Send { conn, bytes } => {
                 if let Some(live) = self.live.as_mut().filter(|live| live.id() == conn)
-                    && let Err(why) = live.send(bytes.bytes(), self.now.at)
+                    && let Err(why) = live.send(&bytes, self.now.at)
                 {
                     self.live = None;
                     self.answers.push_back(Event::Closed { conn, why });
@@ -340,7 +348,7 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
 
     fn receive(&mut self, buffer: &mut [u8], world: &mut impl World<D, S>) -> bool {
         let Some(live) = &mut self.live else { return false };
-        let input = live.receive(buffer);
+        let input = live.receive(buffer, self.node.missing());
         let more = input.more;
         self.take_in(input, world);
         if let Some(live) = &self.live {
@@ -368,7 +376,7 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
     /// Writing has failed. What the peer said before that may tell the true reason.
     fn hear_out(&mut self, why: &Closed, buffer: &mut [u8], world: &mut impl World<D, S>) {
         while let Some(live) = &mut self.live {
-            let mut input = live.receive(buffer);
+            let mut input = live.receive(buffer, self.node.missing());
             if input.bytes.is_empty() && !input.opened && input.closed.is_none() {
                 input.closed = Some(why.clone());
             }

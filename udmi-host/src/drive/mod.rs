@@ -12,6 +12,7 @@ mod fetches;
 mod inbox;
 mod tls;
 mod trace;
+mod unsent;
 
 use std::collections::BTreeMap;
 use std::fmt;

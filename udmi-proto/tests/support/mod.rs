@@ -513,7 +513,7 @@ impl Rig {
                     self.outbound.clear();
                 }
                 Action::Send { bytes, .. } => {
-                    self.outbound.extend_from_slice(bytes.bytes());
+                    self.outbound.extend_from_slice(&bytes.bytes());
                     self.take_packets();
                 }
                 Action::Close { conn } => {
