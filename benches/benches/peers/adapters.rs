@@ -99,7 +99,8 @@ impl<D: Threaded> Link<D> {
     fn wait_for_room(&self) -> Result<(), SendError> {
         match self {
             Self::Threads(link) => link.wait_for_room(PATIENCE).map(|_| ()),
-            Self::Futures(link, _) => async_io::block_on(link.wait_for_room()),
+            // No input or output to wait for: with `async_io::block_on` this thread would do so for the run's.
+            Self::Futures(link, _) => futures_lite::future::block_on(link.wait_for_room()),
         }
     }
 

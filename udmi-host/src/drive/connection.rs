@@ -77,6 +77,8 @@ pub(super) struct Connection<S> {
     is_blocked: bool,
     /// The last read brought much.
     is_busy: bool,
+    /// Nothing was written since the last read.
+    is_unacknowledged: bool,
     /// When the peer last took something, or `unsent` began to fill.
     progress: Instant,
     /// When the core was done with it.
@@ -96,6 +98,7 @@ impl<S: Socket> Connection<S> {
             unsent: Unsent::default(),
             is_blocked: false,
             is_busy: false,
+            is_unacknowledged: false,
             progress: now,
             leaving: None,
         }
@@ -166,7 +169,7 @@ impl<S: Socket> Connection<S> {
         while !self.unsent.is_empty() {
             match self.unsent.write(self.socket.stream()) {
                 Ok(0) => return Err(Closed::Reset),
-                Ok(_) => self.progress = now,
+                Ok(_) => (self.progress, self.is_unacknowledged) = (now, false),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.is_blocked = true;
                     return self.check_progress(now);
@@ -203,7 +206,7 @@ impl<S: Socket> Connection<S> {
             Ok(count) => count,
             Err(input) => return input,
         };
-        self.is_busy = count >= MUCH;
+        (self.is_busy, self.is_unacknowledged) = (count >= MUCH, true);
         let more = count >= FLOWING;
         let received = buffer.get(..count).unwrap_or_default();
         let input = match &mut self.tls {
@@ -219,21 +222,24 @@ impl<S: Socket> Connection<S> {
         let socket = self.socket.stream();
         match retried(|| Ok(rustix::io::read(socket, spare_capacity(&mut received))?)) {
             Ok(count) => {
-                self.is_busy = count >= MUCH;
+                (self.is_busy, self.is_unacknowledged) = (count >= MUCH, true);
                 Input { more: count >= FLOWING, ..received_plain(received.into()) }
             }
             Err(input) => input,
         }
     }
 
-    /// Acknowledges what was read, unless what is to be written does. A broker with Nagle's algorithm on, such as
-    /// mosquitto, holds the retained config back until the SUBACK before it is acknowledged; Linux would delay that by
-    /// 40 ms, and forgets the wish with each reading.
-    pub(super) fn acknowledge(&self) {
+    /// Acknowledges what was read at the end of a turn, unless what was written since does. A broker with Nagle's
+    /// algorithm on, such as mosquitto, holds the retained config back until the SUBACK before it is acknowledged; Linux
+    /// would delay that by 40 ms, and forgets the wish with each reading.
+    pub(super) fn acknowledge(&mut self) {
+        let is_due = std::mem::replace(&mut self.is_unacknowledged, false);
         #[cfg(target_os = "linux")]
-        if !self.has_unsent() && self.plain.is_empty() {
+        if is_due && !self.has_unsent() {
             let _ = rustix::net::sockopt::set_tcp_quickack(self.socket.stream(), true);
         }
+        #[cfg(not(target_os = "linux"))]
+        let _ = is_due;
     }
 
     /// Begins to leave: nothing more is taken, [`Self::linger`] writes the rest.

@@ -173,12 +173,13 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         self.node.is_congested() || self.live.as_ref().is_some_and(Connection::has_enough)
     }
 
-    /// Writes what the turn has produced, as far as the socket takes it.
+    /// Ends a turn: writes what it has produced, as far as the socket takes it.
     pub fn flush(&mut self, buffer: &mut [u8], world: &mut impl World<D, S>) {
-        if let Some(live) = &mut self.live
-            && let Err(why) = live.flush(self.now.at)
-        {
-            self.hear_out(&why, buffer, world);
+        if let Some(live) = &mut self.live {
+            match live.flush(self.now.at) {
+                Ok(()) => live.acknowledge(),
+                Err(why) => self.hear_out(&why, buffer, world),
+            }
         }
         if let Some(trace) = &mut self.trace {
             trace.flush();
@@ -351,9 +352,6 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
         let input = live.receive(buffer, self.node.missing());
         let more = input.more;
         self.take_in(input, world);
-        if let Some(live) = &self.live {
-            live.acknowledge();
-        }
         more
     }
 
