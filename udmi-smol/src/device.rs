@@ -7,7 +7,7 @@ use std::sync::Arc;
 use blocking::unblock;
 pub use udmi_host::application::StartError;
 use udmi_host::application::{
-    Blob, BlobError, Blocking, CommandError, Connected, IntoReading, Reply, Setup, WriteError, known,
+    Blob, BlobError, Blocking, CommandError, Connected, IntoReading, Parts, Reply, Setup, WriteError, known,
 };
 use udmi_proto::{Json, Lifecycle, Notice, Settings, Source, Udmi, Value};
 
@@ -297,8 +297,9 @@ impl Builder {
         };
         let connected = Arc::new(Connected::default());
         let watch = connected.watch();
-        let (mut driver, adoption) = udmi_host::driver_of_parts!(Driver, parts, Called);
-        driver.observer = Some(Box::new(move |notice| watch.see(notice)));
+        let Parts { dialect, closures, mut equipment, adoption } = parts;
+        equipment.observer = Some(Box::new(move |notice| watch.see(notice)));
+        let driver = Driver { dialect, application: Box::new(Called(closures)), equipment };
         let (link, run) = driver.start().await.map_err(StartError::Driver)?;
         Ok((Handle::new(link, connected, adoption), run))
     }

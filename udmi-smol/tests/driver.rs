@@ -100,8 +100,8 @@ fn notices_are_heard_in_order_and_those_beyond_the_bound_are_not() {
     };
     let mut driver = Driver::new(dialect(settings(broker.address)), (unhandled, hear));
     let (see, seen) = mpsc::channel();
-    driver.observer = Some(Box::new(move |notice| drop(see.send(notice.clone()))));
-    driver.notices_max = 2;
+    driver.equipment.observer = Some(Box::new(move |notice| drop(see.send(notice.clone()))));
+    driver.equipment.notices_max = 2;
     let (link, run) = start(driver);
     broker.state_for(&timestamp(1)); // so that there were more than three
     drop(release);
@@ -118,7 +118,7 @@ fn a_run_that_is_dropped_closes_its_socket_and_stores_what_it_acknowledged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (store, saved) = SlowStore::new();
     let mut driver = Driver::new(dialect(settings(listener.local_addr().unwrap())), (unhandled, deaf));
-    driver.store = Box::new(store);
+    driver.equipment.store = Box::new(store);
     let (link, run) = smol::block_on(driver.start()).unwrap();
     let (cancel, cancelled) = unbounded::<()>();
     let running = thread::spawn(move || {
@@ -146,7 +146,7 @@ fn a_run_ends_only_when_all_is_stored() {
     let broker = Broker::start();
     let (store, saved) = SlowStore::new();
     let mut driver = Driver::new(dialect(settings(broker.address)), (unhandled, deaf));
-    driver.store = Box::new(store);
+    driver.equipment.store = Box::new(store);
     let (link, run) = start(driver);
     end(&link, run);
     assert_eq!(saved.try_recv().as_deref(), Ok("system"));
@@ -155,7 +155,7 @@ fn a_run_ends_only_when_all_is_stored() {
 #[test]
 fn a_store_that_cannot_be_read_is_told_before_the_start() {
     let mut driver = Driver::new(dialect(settings(([127, 0, 0, 1], 1).into())), (unhandled, deaf));
-    driver.store = Box::new(NoStore);
+    driver.equipment.store = Box::new(NoStore);
     let error = smol::block_on(driver.start()).unwrap_err();
     assert!(matches!(error, DriverError::Store(StoreError::BadKey(_))), "{error}");
 }
@@ -174,7 +174,7 @@ fn an_application_that_panics_ends_the_run_and_leaves_nobody_waiting() {
 fn a_full_channel_refuses_until_there_is_room_but_a_stop_gets_through() {
     let broker = Broker::start();
     let mut driver = Driver::new(dialect(settings(broker.address)), (unhandled, deaf));
-    driver.commands_max = 3;
+    driver.equipment.commands_max = 3;
     let (link, run) = smol::block_on(driver.start()).unwrap(); // nothing is taken before it is polled
     for _ in 0..3 {
         link.send(Command::SampleNow).unwrap();

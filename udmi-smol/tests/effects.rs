@@ -27,7 +27,7 @@ fn a_token_is_signed_on_another_thread_and_ends_the_password() {
     let mut loader = Loader::new(endpoint(&broker));
     loader.token = Some(SignRequest { algorithm: Algorithm::Es256, input: "head.claims".into() });
     let (mut driver, _heard) = driver(loader);
-    driver.signer = Some(Box::new(|request: &SignRequest| {
+    driver.equipment.signer = Some(Box::new(|request: &SignRequest| {
         assert_ne!(thread::current().name(), Some("run"));
         assert_eq!((request.algorithm, request.input.as_str()), (Algorithm::Es256, "head.claims"));
         Ok(Secret::new("signature".to_owned()))
@@ -45,7 +45,7 @@ fn a_token_is_signed_on_another_thread_and_ends_the_password() {
 fn what_is_fetched_is_staged_until_it_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let (mut driver, heard) = driver(Loader::new(nowhere()));
-    driver.fetcher = Some(Fetcher::open(policy(folder.path())).unwrap());
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy(folder.path())).unwrap()));
     let (link, run) = start(driver);
     let content = "a".repeat(1 << 20); // more chunks than may wait
     link.send(Command::Fetch(Request { url: format!("data:,{content}"), limit: 1 << 20 })).unwrap();
@@ -69,7 +69,7 @@ fn a_run_that_is_dropped_stops_its_fetches() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/blob", server.local_addr().unwrap());
     let (mut driver, heard) = driver(Loader::new(nowhere()));
-    driver.fetcher = Some(Fetcher::open(policy(folder.path())).unwrap());
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy(folder.path())).unwrap()));
     let (link, run) = smol::block_on(driver.start()).unwrap();
     let executor = smol::Executor::new();
     let task = executor.spawn(run);

@@ -21,8 +21,8 @@ use device_link::{
     Node, Request, Secret, SignError, SignId, SignRequest, StoreId,
 };
 use udmi_host::drive::{
-    Clock, Delegate, Delegated, Dialed, DriverError, EVENTS_AT_ONCE, Fetches, Observer, READ_BYTES, Signer,
-    TlsClients, Trace, TraceOutput, World, is_last, named, sign,
+    Clock, Delegate, Delegated, Dialed, DriverError, EVENTS_AT_ONCE, Equipment, Fetches, Observer,
+    READ_BYTES, Signer, TlsClients, World, is_last, named, sign,
 };
 use udmi_host::store::Store;
 
@@ -44,14 +44,15 @@ impl<D: Dialect + 'static> Bare<D> {
     /// # Errors
     /// The store cannot be read, or the operating system gives no descriptor.
     pub fn start(driver: Driver<D>) -> Result<Self, DriverError> {
-        let Driver { dialect, application, mut delegate, observer, mut store, signer, .. } = driver;
+        let Driver { dialect, application, equipment } = driver;
+        let Equipment { mut delegate, observer, mut store, tls, tls_source, signer, .. } = equipment;
+        let Equipment { fetcher, seed, limits, trace, .. } = equipment;
         let stored = named(store.load_all().map_err(DriverError::Store)?);
         let mut clock = Clock::start();
-        let boot = Boot { now: clock.now(), seed: driver.seed, stored, limits: driver.limits };
-        let trace = driver.trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
+        let boot = Boot { now: clock.now(), seed, stored, limits };
         let fetched = Arc::new(Inbox::new(0, Pair::new().map_err(DriverError::Host)?));
-        let dialer = Dialer::new(TlsClients::new(driver.tls, driver.tls_source));
-        let fetches = Fetches::new(driver.fetcher);
+        let dialer = Dialer::new(TlsClients::new(tls, tls_source));
+        let fetches = Fetches::new(fetcher);
         let waking = fetched.clone();
         delegate.set_waker(Box::new(move || waking.wake()));
         let mut world = Inline { application, delegate, observer, store, dialer, signer, fetches, fetched };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 pub use udmi_host::application::StartError;
 use udmi_host::application::{
-    Adoption, Blob, BlobError, CommandError, Connected, IntoReading, Redirect, Reply, Setup, WriteError,
-    known,
+    Adoption, Blob, BlobError, CommandError, Connected, IntoReading, Parts, Redirect, Reply, Setup,
+    WriteError, known,
 };
 use udmi_proto::{Json, Lifecycle, Notice, Settings, Source, Udmi, Value};
 
@@ -203,7 +203,7 @@ impl Builder {
         let connected = Arc::new(Connected::default());
         let watch = connected.watch();
         let (mut driver, adoption) = self.driver()?;
-        driver.observer = Some(Box::new(move |notice| watch.see(notice)));
+        driver.equipment.observer = Some(Box::new(move |notice| watch.see(notice)));
         let link = driver.start().map_err(StartError::Driver)?;
         Ok(Handle::new(link, connected, adoption))
     }
@@ -219,7 +219,8 @@ impl Builder {
 
     fn driver(self) -> Result<(Driver<Udmi>, Adoption), StartError> {
         let parts = self.setup.prepare(concat!("udmi-std ", env!("CARGO_PKG_VERSION")))?;
-        Ok(udmi_host::driver_of_parts!(Driver, parts, Called))
+        let Parts { dialect, closures, equipment, adoption } = parts;
+        Ok((Driver { dialect, application: Box::new(Called(closures)), equipment }, adoption))
     }
 }
 

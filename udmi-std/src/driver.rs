@@ -10,18 +10,14 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use device_link::{Boot, Dialect, Event, ExitReason, Limits};
+use device_link::{Boot, Dialect, Event, ExitReason};
 use udmi_host::drive::{
-    COMMANDS_AT_ONCE, Clock, EVENTS_AT_ONCE, Fetches, READ_BYTES, TlsClients, Trace, is_last, merged, named,
-    random_seed,
+    COMMANDS_AT_ONCE, Clock, EVENTS_AT_ONCE, Fetches, READ_BYTES, TlsClients, is_last, merged, named,
 };
 pub use udmi_host::drive::{
-    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, Threaded,
-    TlsSource, TraceOutput,
+    COMMANDS_MAX, Delegate, Delegated, DriverError, Equipment, Fetching, NOTICES_MAX, Observer, SendError,
+    Signer, Threaded, TlsSource, TraceOutput,
 };
-use udmi_host::fetch::Fetcher;
-use udmi_host::store::Store;
-use udmi_host::tls::TlsConfig;
 
 use crate::dial::Dialer;
 use crate::inbox::{Inbox, Pair};
@@ -62,52 +58,14 @@ pub struct Driver<D: Dialect> {
     pub dialect: D,
     /// Answers hooks and hears notices.
     pub application: Box<dyn Application<D>>,
-    /// Answers some hooks in place of the application; without, it answers none.
-    pub delegate: Box<dyn Delegate<D>>,
-    /// Hears notices at once, on the core's thread, before the application does. Must not block.
-    pub observer: Option<Observer<D>>,
-    /// What is remembered across runs.
-    pub store: Box<dyn Store + Send>,
-    /// TLS for endpoints that want it; without, the roots of the operating system are trusted.
-    pub tls: Option<TlsConfig>,
-    /// Asked before each TLS connection, in place of `tls`.
-    pub tls_source: Option<TlsSource>,
-    /// Signs tokens; without, there is no key to sign with.
-    pub signer: Option<Signer>,
-    /// Fetches what the core wants; without, every fetch fails.
-    pub fetcher: Option<Fetcher>,
-    /// Seeds jitter and identifiers.
-    pub seed: u64,
-    /// The core's bounds.
-    pub limits: Limits,
-    /// Commands that may wait.
-    pub commands_max: usize,
-    /// Notices that may wait for a busy application; further ones are dropped, since none is needed for progress.
-    pub notices_max: usize,
-    /// Records the run.
-    pub trace: Option<TraceOutput>,
+    /// What it works with.
+    pub equipment: Equipment<D>,
 }
 
 impl<D: Dialect> Driver<D> {
-    /// A driver with a memory store, a seed from the operating system, default limits, and neither keys, fetcher
-    /// nor trace.
+    /// A driver with the usual equipment, which is little: see [`Equipment::default`].
     pub fn new(dialect: D, application: impl Application<D>) -> Self {
-        Self {
-            dialect,
-            application: Box::new(application),
-            delegate: Box::new(()),
-            observer: None,
-            store: Box::new(udmi_host::store::MemoryStore::new()),
-            tls: None,
-            tls_source: None,
-            signer: None,
-            fetcher: None,
-            seed: random_seed(),
-            limits: Limits::default(),
-            commands_max: COMMANDS_MAX,
-            notices_max: NOTICES_MAX,
-            trace: None,
-        }
+        Self { dialect, application: Box::new(application), equipment: Equipment::default() }
     }
 }
 
@@ -116,23 +74,23 @@ impl<D: Threaded> Driver<D> {
     ///
     /// # Errors
     /// The store cannot be read, or the operating system gives no thread or descriptor.
-    pub fn start(mut self) -> Result<Link<D>, DriverError> {
-        let stored = self.store.load_all().map_err(DriverError::Store)?;
-        let inbox = Arc::new(Inbox::new(self.commands_max, Pair::new().map_err(DriverError::Host)?));
-        let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
-        let dialer = Dialer::new(TlsClients::new(self.tls, self.tls_source));
-        let fetches = Fetches::new(self.fetcher);
+    pub fn start(self) -> Result<Link<D>, DriverError> {
+        let Self { dialect, application, equipment } = self;
+        let Equipment { mut delegate, observer, mut store, tls, tls_source, signer, .. } = equipment;
+        let Equipment { fetcher, seed, limits, commands_max, notices_max, trace, .. } = equipment;
+        let stored = store.load_all().map_err(DriverError::Store)?;
+        let inbox = Arc::new(Inbox::new(commands_max, Pair::new().map_err(DriverError::Host)?));
+        let dialer = Dialer::new(TlsClients::new(tls, tls_source));
+        let fetches = Fetches::new(fetcher);
         let waking = inbox.clone();
         delegate.set_waker(Box::new(move || waking.wake()));
         let parts = Parts { application, delegate, observer, store, dialer, signer, fetches, notices_max };
         let threads = Threads::start(&inbox, parts).map_err(DriverError::Host)?;
-        let (seed, limits, trace) = (self.seed, self.limits, self.trace);
         let shared = Arc::new(Shared { inbox, ended: Mutex::new(None), ending: Condvar::new() });
         let end = EndOnDrop(shared.clone());
         let core = move || {
             let mut clock = Clock::start();
             let boot = Boot { now: clock.now(), seed, stored: named(stored), limits };
-            let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
             let reason = run(boot, clock, dialect, trace, threads, &end.0.inbox);
             end.0.end(reason);
         };
@@ -143,7 +101,7 @@ impl<D: Threaded> Driver<D> {
 
 impl<D: Dialect> fmt::Debug for Driver<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Driver").field("equipment", &self.equipment).finish_non_exhaustive()
     }
 }
 
@@ -152,7 +110,7 @@ fn run<D: Threaded>(
     boot: Boot,
     clock: Clock,
     dialect: D,
-    trace: Option<Trace<D>>,
+    trace: Option<TraceOutput<D>>,
     mut threads: Threads<D>,
     inbox: &InboxOf<D>,
 ) -> ExitReason {

@@ -29,7 +29,7 @@ fn a_token_is_signed_on_another_thread_and_ends_the_password() {
     let broker = TcpListener::bind("127.0.0.1:0").unwrap();
     let (driver, _heard) = driver(signing(&broker));
     let mut driver = driver;
-    driver.signer = Some(Box::new(|request: &SignRequest| {
+    driver.equipment.signer = Some(Box::new(|request: &SignRequest| {
         assert_ne!(thread::current().name(), Some("device-core"));
         assert_eq!((request.algorithm, request.input.as_str()), (Algorithm::Es256, "head.claims"));
         Ok(Secret::new("signature".to_owned()))
@@ -43,7 +43,7 @@ fn a_token_is_signed_on_another_thread_and_ends_the_password() {
 fn a_bare_device_signs_in_place() {
     let broker = TcpListener::bind("127.0.0.1:0").unwrap();
     let (mut driver, _heard) = driver(signing(&broker));
-    driver.signer = Some(Box::new(|_: &SignRequest| Ok(Secret::new("signature".to_owned()))));
+    driver.equipment.signer = Some(Box::new(|_: &SignRequest| Ok(Secret::new("signature".to_owned()))));
     let mut device = Bare::start(driver).unwrap();
     device.turn(Duration::ZERO);
     assert_eq!(password(&broker), "head.claims.signature");
@@ -73,7 +73,7 @@ fn what_is_fetched_is_hashed_and_staged_until_it_is_released() {
         socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc").unwrap();
     });
     let (mut driver, heard) = driver(Loader::new(nowhere()));
-    driver.fetcher = Some(Fetcher::open(policy(folder.path())).unwrap());
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy(folder.path())).unwrap()));
     let link = driver.start().unwrap();
     link.send(Command::Fetch(Request { url, limit: 3 })).unwrap();
     let id = find(&heard, |notice| done(notice, 3, ABC));
@@ -91,7 +91,7 @@ fn what_is_fetched_is_hashed_and_staged_until_it_is_released() {
 fn a_bare_device_takes_what_is_fetched_in_its_turns() {
     let folder = tempfile::tempdir().unwrap();
     let (mut driver, heard) = driver(Loader::new(nowhere()));
-    driver.fetcher = Some(Fetcher::open(policy(folder.path())).unwrap());
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy(folder.path())).unwrap()));
     let mut device = Bare::start(driver).unwrap();
     let content = "a".repeat(1 << 20); // more chunks than may wait
     device.command(Command::Fetch(Request { url: format!("data:,{content}"), limit: 1 << 20 }));
@@ -128,7 +128,7 @@ fn a_run_that_ends_stops_its_fetches() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/blob", server.local_addr().unwrap());
     let (mut driver, heard) = driver(Loader::new(nowhere()));
-    driver.fetcher = Some(Fetcher::open(policy(folder.path())).unwrap());
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy(folder.path())).unwrap()));
     let link = driver.start().unwrap();
     link.send(Command::Fetch(Request { url, limit: 3 })).unwrap();
     find(&heard, |notice| matches!(notice, Notice::Begun(_)).then_some(()));

@@ -102,7 +102,7 @@ fn held(address: SocketAddr) -> (Driver<Udmi>, std::sync::mpsc::Sender<()>, Rece
     let (holding, held) = channel();
     let dialect = Udmi::new(settings(address)).unwrap();
     let mut driver = Driver::new(dialect, (|_: Hook| Outcome::Unhandled, |_: Notice| {}));
-    driver.observer = Some(Box::new(move |_| {
+    driver.equipment.observer = Some(Box::new(move |_| {
         let _ = holding.send(());
         let _ = released.recv();
     }));
@@ -113,7 +113,7 @@ fn held(address: SocketAddr) -> (Driver<Udmi>, std::sync::mpsc::Sender<()>, Rece
 fn a_full_channel_refuses_but_a_stop_gets_through() {
     let broker = Broker::start();
     let (mut driver, release, held) = held(broker.address);
-    driver.commands_max = 3;
+    driver.equipment.commands_max = 3;
     let link = driver.start().unwrap();
     held.recv_timeout(PATIENCE).unwrap();
     for _ in 0..3 {
@@ -131,6 +131,6 @@ fn a_core_that_breaks_ends_the_run_as_a_restart() {
     let broker = Broker::start();
     let dialect = Udmi::new(settings(broker.address)).unwrap();
     let mut driver = Driver::new(dialect, (|_: Hook| Outcome::Unhandled, |_: Notice| {}));
-    driver.observer = Some(Box::new(|_| panic!("an observer must not panic")));
+    driver.equipment.observer = Some(Box::new(|_| panic!("an observer must not panic")));
     assert_eq!(driver.start().unwrap().wait_for(PATIENCE), Some(ExitReason::Restart));
 }

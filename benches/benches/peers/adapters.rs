@@ -61,15 +61,15 @@ impl Adapted {
             Adapter::Threads => {
                 let application = (move |_| unasked.clone(), |_| ());
                 let mut driver = udmi_std::driver::Driver::new(dialect, application);
-                (driver.limits, driver.notices_max) = (limits, 0);
-                driver.observer = Some(Box::new(move |notice| hear(notice)));
+                (driver.equipment.limits, driver.equipment.notices_max) = (limits, 0);
+                driver.equipment.observer = Some(Box::new(move |notice| hear(notice)));
                 Ok(Link::Threads(driver.start()?))
             }
             Adapter::Futures => {
                 let application = (move |_| Answering::Now(unasked.clone()), |_| None);
                 let mut driver = udmi_smol::driver::Driver::new(dialect, application);
-                (driver.limits, driver.notices_max) = (limits, 0);
-                driver.observer = Some(Box::new(move |notice| hear(notice)));
+                (driver.equipment.limits, driver.equipment.notices_max) = (limits, 0);
+                driver.equipment.observer = Some(Box::new(move |notice| hear(notice)));
                 let (link, run) = async_io::block_on(driver.start())?;
                 Ok(Link::Futures(link, thread::spawn(move || async_io::block_on(run))))
             }

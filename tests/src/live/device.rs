@@ -253,10 +253,10 @@ fn on_a_bare_socket(
     let trace = trace_output(&plan);
     let dialect = Udmi::new(plan.settings).expect("the settings are valid");
     let mut driver = Driver::new(dialect, (answer, hear));
-    driver.limits = plan.limits;
-    driver.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
-    driver.seed = plan.seed.unwrap_or(driver.seed);
-    driver.trace = trace;
+    driver.equipment.limits = plan.limits;
+    driver.equipment.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
+    driver.equipment.seed = plan.seed.unwrap_or(driver.equipment.seed);
+    driver.equipment.trace = trace;
     let (commands, queue) = channel();
     let thread = thread::spawn(move || {
         let mut device = Bare::start(driver).expect("the device starts");
@@ -300,9 +300,9 @@ fn as_a_future(
     (handle, thread::spawn(move || smol::block_on(run)))
 }
 
-fn trace_output(plan: &Plan) -> Option<TraceOutput> {
-    let output = Box::new(File::create(plan.trace.as_ref()?).expect("the trace can be written"));
+fn trace_output(plan: &Plan) -> Option<TraceOutput<Udmi>> {
+    let output = File::create(plan.trace.as_ref()?).expect("the trace can be written");
     let settings = plan.settings.clone();
-    let header = Box::new(move |boot: &Boot| Header::new("udmi-tests", boot.clone(), settings).line());
-    Some(TraceOutput { header, output })
+    let header = move |boot: &Boot| Header::new("udmi-tests", boot.clone(), settings).line();
+    Some(TraceOutput::new(header, output))
 }

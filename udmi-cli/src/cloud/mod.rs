@@ -121,8 +121,8 @@ impl Cloud {
         let (sender, notices) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let mut driver = Driver::new(CloudSide::new(spec, reach.registry.clone(), filters), NoApplication);
-        driver.observer = Some(forward(sender, dropped.clone()));
-        driver.tls = reach.tls;
+        driver.equipment.observer = Some(forward(sender, dropped.clone()));
+        driver.equipment.tls = reach.tls;
         let link = driver.start().map_err(|error| CloudError::Start(error.to_string()))?;
         let (kept, registry) = (VecDeque::new(), reach.registry);
         let stopping = Arc::new(AtomicBool::new(false));

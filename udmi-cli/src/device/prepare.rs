@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use device_link::trace::Header;
-use udmi_host::drive::{Signer, TlsSource, TraceOutput};
-use udmi_host::family::FieldHooks;
+use udmi_host::drive::{Equipment, NOTICES_MAX, Signer, TlsSource, TraceOutput};
 use udmi_host::fetch::{FetchPolicy, Fetcher};
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{FileStore, Store as _};
@@ -29,58 +28,8 @@ const NOTICES_PER_PROXY: usize = 8;
 
 /// A device that is ready to run.
 pub(super) struct Prepared {
-    dialect: Udmi,
-    field: FieldHooks,
-    store: FileStore,
-    tls: Option<TlsConfig>,
-    tls_source: Option<TlsSource>,
-    signer: Option<Signer>,
-    fetcher: Fetcher,
-    limits: Limits,
-    proxies: usize,
-    seed: u64,
-    trace: Option<TraceOutput>,
-}
-
-impl Prepared {
-    /// To run on threads, or on a bare socket.
-    pub(super) fn for_threads(self, application: PlantApplication) -> udmi_std::driver::Driver<Udmi> {
-        let usual = udmi_std::driver::Driver::new(self.dialect, application);
-        udmi_std::driver::Driver {
-            delegate: Box::new(self.field),
-            store: Box::new(self.store),
-            tls: self.tls,
-            tls_source: self.tls_source,
-            signer: self.signer,
-            fetcher: Some(self.fetcher),
-            limits: self.limits,
-            notices_max: usual.notices_max + self.proxies * NOTICES_PER_PROXY,
-            seed: self.seed,
-            trace: self.trace,
-            ..usual
-        }
-    }
-
-    /// To run as a future.
-    pub(super) fn for_futures(
-        self,
-        application: impl udmi_smol::driver::Application<Udmi>,
-    ) -> udmi_smol::driver::Driver<Udmi> {
-        let usual = udmi_smol::driver::Driver::new(self.dialect, application);
-        udmi_smol::driver::Driver {
-            delegate: Box::new(self.field),
-            store: Box::new(self.store),
-            tls: self.tls,
-            tls_source: self.tls_source,
-            signer: self.signer,
-            fetcher: Some(self.fetcher),
-            limits: self.limits,
-            notices_max: usual.notices_max + self.proxies * NOTICES_PER_PROXY,
-            seed: self.seed,
-            trace: self.trace,
-            ..usual
-        }
-    }
+    pub(super) dialect: Udmi,
+    pub(super) equipment: Equipment<Udmi>,
 }
 
 impl Run {
@@ -111,19 +60,21 @@ impl Run {
             .map(|gateway| (gateway.proxies.len(), gateway.scaled(&Limits::default())))
             .unwrap_or_default();
         let (tls, tls_source) = secure(tls, keys.as_ref())?;
-        let prepared = Prepared {
-            dialect: Udmi::new(settings).map_err(Failure::usage)?,
-            field: self.field,
-            store,
+        let fetcher = Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?;
+        let equipment = Equipment {
+            delegate: Box::new(self.field),
+            store: Box::new(store),
             tls,
             tls_source,
             signer: keys.map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) }),
-            fetcher: Fetcher::open(FetchPolicy::new(staging)).map_err(Failure::new)?,
+            fetcher: Some(Box::new(fetcher)),
             limits: Limits { outbox_kept_bytes: self.keep_outbox, ..limits },
-            proxies,
+            notices_max: NOTICES_MAX + proxies * NOTICES_PER_PROXY,
             seed: self.seed,
             trace,
+            ..Equipment::default()
         };
+        let prepared = Prepared { dialect: Udmi::new(settings).map_err(Failure::usage)?, equipment };
         Ok((application, prepared))
     }
 }
@@ -167,10 +118,10 @@ fn open_store(folder: &Path, output: &Output) -> Result<FileStore, Failure> {
     Ok(store)
 }
 
-fn trace_output(path: &Path, settings: Settings) -> Result<TraceOutput, Failure> {
+fn trace_output(path: &Path, settings: Settings) -> Result<TraceOutput<Udmi>, Failure> {
     let file = File::create(path)
         .map_err(|error| Failure::usage(format!("cannot write the trace {}: {error}", path.display())))?;
     let software = concat!("udmi ", env!("CARGO_PKG_VERSION"));
     let header = move |boot: &device_link::Boot| Header::new(software, boot.clone(), settings).line();
-    Ok(TraceOutput { header: Box::new(header), output: Box::new(file) })
+    Ok(TraceOutput::new(header, file))
 }

@@ -18,6 +18,7 @@ use udmi_std::driver::Link;
 
 use super::application::PlantFutures;
 use super::gateway::Plants;
+use super::prepare::Prepared;
 use crate::access::Plan;
 use crate::output::{Failure, Output};
 
@@ -58,7 +59,9 @@ impl Run {
         };
         let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
         let (application, prepared) = self.prepare(Box::new(say), output)?;
-        let link = prepared.for_threads(application).start().map_err(Failure::new)?;
+        let Prepared { dialect, equipment } = prepared;
+        let driver = udmi_std::driver::Driver { dialect, application: Box::new(application), equipment };
+        let link = driver.start().map_err(Failure::new)?;
         let _ = reached.set(link.clone()); // nobody else sets it
         let stopped = link.clone();
         let stop = move || {
@@ -84,7 +87,9 @@ impl Run {
         };
         let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| no_signals(&error))?;
         let (application, prepared) = self.prepare(Box::new(say), output)?;
-        let driver = prepared.for_futures(PlantFutures::new(application));
+        let Prepared { dialect, equipment } = prepared;
+        let application = Box::new(PlantFutures::new(application));
+        let driver = udmi_smol::driver::Driver { dialect, application, equipment };
         async_io::block_on(async {
             let (link, run) = driver.start().await.map_err(Failure::new)?;
             let _ = reached.set(link.clone()); // nobody else sets it
@@ -119,7 +124,9 @@ impl Run {
         let queue = said.clone();
         let say = move |command| queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
         let (application, prepared) = self.prepare(Box::new(say), output)?;
-        let mut device = Bare::start(prepared.for_threads(application)).map_err(Failure::new)?;
+        let Prepared { dialect, equipment } = prepared;
+        let driver = udmi_std::driver::Driver { dialect, application: Box::new(application), equipment };
+        let mut device = Bare::start(driver).map_err(Failure::new)?;
         device.command(Command::Ready);
         let mut stopped = false;
         loop {

@@ -11,7 +11,7 @@ use async_io::Timer;
 use device_link::ExitReason;
 use futures_lite::future;
 use udmi_proto::{Limits, Settings, Udmi};
-use udmi_smol::driver::{Driver, Link, Run, Signer};
+use udmi_smol::driver::{Driver, Equipment, Link, Run, Signer};
 
 use super::counters::Meter;
 use super::crew::{Crew, stop};
@@ -106,14 +106,16 @@ fn driver(crew: &Rc<Crew>, slot: usize) -> Option<Driver<Udmi>> {
     let limits = limits(&settings, plan.grace);
     let seed = seed(plan.seed, place);
     let twin = Twin::new(plants, seed, plan.faults, plan.born, &crew.counters, remembered.clone());
-    let mut driver = Driver::new(Udmi::new(settings).ok()?, twin);
     let Security { tls, keys } = security;
-    driver.tls = tls;
-    driver.signer = keys.map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) });
-    driver.store = Box::new(remembered);
-    driver.seed = seed;
-    driver.limits = limits;
-    Some(driver)
+    let equipment = Equipment {
+        tls,
+        signer: keys.map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) }),
+        store: Box::new(remembered),
+        seed,
+        limits,
+        ..Equipment::default()
+    };
+    Some(Driver { dialect: Udmi::new(settings).ok()?, application: Box::new(twin), equipment })
 }
 
 /// All devices leave at once, so a broker may take longer than usual to acknowledge their last words.

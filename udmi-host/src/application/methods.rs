@@ -27,14 +27,13 @@ macro_rules! builder_methods {
         /// The device's keys: they sign tokens and are its certificate for TLS where [`Builder::tls`] names none. They
         /// are rotated if the cloud or the application wants it, and restored if the broker refuses the new ones.
         pub fn keys(mut self, keys: $crate::key_store::DeviceKeys) -> Self {
-            self.setup.closures.keys = Some(keys.clone());
-            self.setup.keys = Some(keys);
+            self.setup.set_keys(keys);
             self
         }
 
         /// From where, and to which folder, blobs are fetched. Needed by [`Builder::on_blob`].
         pub fn fetch_policy(mut self, policy: $crate::fetch::FetchPolicy) -> Self {
-            self.setup.fetch_policy = Some(policy);
+            self.setup.set_fetch_policy(policy);
             self
         }
 
@@ -71,7 +70,7 @@ macro_rules! builder_methods {
         /// Records the run to a file, for replay and for the eye. It has the device's whole traffic in clear, but
         /// no password. It grows without bound; when it cannot be written any more, it ends there.
         pub fn trace(mut self, path: impl AsRef<std::path::Path>) -> Self {
-            self.setup.trace = Some(path.as_ref().to_owned());
+            self.setup.set_trace(path.as_ref().to_owned());
             self
         }
 
@@ -86,7 +85,7 @@ macro_rules! builder_methods {
         /// points that have a reference there. Points of proxied devices with such a reference are asked for before each
         /// sample.
         pub fn family(mut self, provider: impl $crate::family::FamilyProvider + 'static) -> Self {
-            self.setup.families.push(std::sync::Arc::new(provider));
+            self.setup.add_family(provider);
             self
         }
 
@@ -183,29 +182,4 @@ macro_rules! handle_methods {
             self.running.is_connected()
         }
     };
-}
-
-/// A driver of these parts, and what applies to devices that become known later. The adapter names its `Driver`, and
-/// how it calls closures.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! driver_of_parts {
-    ($driver:ident, $parts:expr, $called:expr) => {{
-        let parts: $crate::application::Parts = $parts;
-        let mut driver = $driver::new(parts.dialect, $called(parts.closures));
-        driver.store = parts.store;
-        driver.tls = parts.tls;
-        driver.tls_source = parts.tls_source;
-        driver.signer = parts.signer;
-        if let Some(families) = parts.delegate {
-            driver.delegate = Box::new(families);
-        }
-        driver.fetcher = parts.fetcher;
-        driver.seed = parts.seed.unwrap_or(driver.seed);
-        driver.limits = parts.limits;
-        driver.commands_max += parts.more_commands;
-        driver.notices_max += parts.more_notices;
-        driver.trace = parts.trace;
-        (driver, parts.adoption)
-    }};
 }

@@ -12,6 +12,7 @@ mod connected;
 mod device_handle;
 mod identity;
 mod methods;
+mod openings;
 mod reading;
 mod reply;
 mod running;
@@ -21,7 +22,7 @@ mod turns;
 
 pub use adoption::Adoption;
 pub use blob::{Blob, BlobError, Redirect};
-pub use closures::{Blocking, Closures, PointClosures, ProxiedClosures, Work, known};
+pub use closures::{Blocking, Closures, KeyWork, PointClosures, ProxiedClosures, Work, known};
 pub use connected::{Connected, NotConnected, Watch};
 pub use device_handle::{Commands, DeviceHandle, HandleError};
 pub use reading::{CommandError, IntoReading, WriteError};

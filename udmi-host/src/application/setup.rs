@@ -1,19 +1,17 @@
 //! All that a device is made of, before it runs.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use device_link::trace::Header;
 use udmi_proto::{Limits, ProxySettings, Settings, SettingsError, Source, Transport, Udmi};
 
-use super::identity::tls_source;
+use super::openings::Openings;
 use super::{Adoption, Closures, PointClosures};
-use crate::drive::{DriverError, Signer, TlsSource, TraceOutput};
-use crate::family::{FamilyProvider, FieldHooks, FieldLimits, Polling};
-use crate::fetch::{FetchPolicy, Fetcher, FetcherError};
+use crate::drive::{COMMANDS_MAX, DriverError, Equipment, Fetching, NOTICES_MAX, TlsSource};
+use crate::family::{FamilyProvider, FieldLimits, Polling};
+use crate::fetch::{FetchPolicy, FetcherError};
 use crate::key_store::DeviceKeys;
 use crate::store::{MemoryStore, Store};
 use crate::tls::{TlsConfig, TlsError, TlsSettings, Trust};
@@ -32,52 +30,27 @@ pub struct Setup {
     pub store: Box<dyn Store + Send>,
     /// What to trust, and who to be.
     pub tls: Option<TlsSettings>,
-    /// Its keys.
-    pub keys: Option<DeviceKeys>,
-    /// Where blobs are fetched from, and to.
-    pub fetch_policy: Option<FetchPolicy>,
     /// Seeds jitter and identifiers.
     pub seed: Option<u64>,
     /// The core's bounds.
     pub limits: Option<Limits>,
-    /// Where the run is recorded.
-    pub trace: Option<PathBuf>,
     /// Speak with field devices.
-    pub families: Vec<Arc<dyn FamilyProvider>>,
+    families: Vec<Arc<dyn FamilyProvider>>,
     /// Bounds of what they do.
     pub field_limits: FieldLimits,
     /// Config blocks of proxied devices that the application takes care of.
     pub proxied_blocks: Vec<String>,
+    openings: Openings,
 }
 
-/// What a driver is given. The fields are those of the adapters' `Driver`.
+/// What a driver is given.
 pub struct Parts {
     /// The device.
     pub dialect: Udmi,
     /// The application.
     pub closures: Closures,
-    /// The families.
-    pub delegate: Option<FieldHooks>,
-    /// What is remembered.
-    pub store: Box<dyn Store + Send>,
-    /// TLS for endpoints that want it.
-    pub tls: Option<TlsConfig>,
-    /// Asked before each TLS connection, in place of `tls`.
-    pub tls_source: Option<TlsSource>,
-    /// Signs tokens.
-    pub signer: Option<Signer>,
-    /// Fetches blobs.
-    pub fetcher: Option<Fetcher>,
-    /// Seeds jitter and identifiers, if one was wanted.
-    pub seed: Option<u64>,
-    /// The core's bounds.
-    pub limits: Limits,
-    /// Commands that may wait beyond the usual ones.
-    pub more_commands: usize,
-    /// Notices that may wait beyond the usual ones.
-    pub more_notices: usize,
-    /// Records the run.
-    pub trace: Option<TraceOutput>,
+    /// What it works with.
+    pub equipment: Equipment<Udmi>,
     /// What applies to devices that become known later.
     pub adoption: Adoption,
 }
@@ -91,14 +64,12 @@ impl Setup {
             closures: Closures::default(),
             store: Box::new(MemoryStore::new()),
             tls: None,
-            keys: None,
-            fetch_policy: None,
             seed: None,
             limits: None,
-            trace: None,
             families: Vec::new(),
             field_limits: FieldLimits::default(),
             proxied_blocks: Vec::new(),
+            openings: Openings::default(),
         }
     }
 
@@ -115,6 +86,29 @@ impl Setup {
     /// Config blocks of that name are wanted.
     pub fn want_block(&mut self, name: &str) {
         insert(&mut self.settings.custom_blocks, name);
+    }
+
+    /// The device has keys, which sign, are its certificate, and are rotated.
+    pub fn set_keys(&mut self, keys: DeviceKeys) {
+        self.closures.keys = Some(Arc::new(keys.clone()));
+        self.openings.set_keys(keys);
+    }
+
+    /// Blobs are fetched from there, and to there.
+    pub fn set_fetch_policy(&mut self, policy: FetchPolicy) {
+        self.closures.staging.clone_from(&policy.staging);
+        self.openings.set_fetch_policy(policy);
+    }
+
+    /// The run is recorded there.
+    pub fn set_trace(&mut self, path: PathBuf) {
+        self.openings.set_trace(path);
+    }
+
+    /// Field devices of a family are spoken with.
+    pub fn add_family(&mut self, provider: impl FamilyProvider + 'static) {
+        self.families.push(Arc::new(provider));
+        self.openings.set_field();
     }
 
     /// There is a proxied device that has closures of its own.
@@ -136,38 +130,42 @@ impl Setup {
         let tls = self.tls_config().map_err(StartError::Tls)?;
         let tls_source = self.tls_source().map_err(StartError::Tls)?;
         let fetcher = self.fetcher()?;
-        let trace = self.trace_output(software).map_err(StartError::Trace)?;
-        let delegate = self.field_hooks().map_err(StartError::Field)?;
+        let trace = match self.openings.trace.take() {
+            Some(open) => Some(open(software, self.settings.clone()).map_err(StartError::Trace)?),
+            None => None,
+        };
         let proxies = self.settings.gateway.as_ref().map_or(0, |gateway| gateway.proxies.len());
         let limits = self.limits.take().unwrap_or_else(|| match &self.settings.gateway {
             Some(gateway) => gateway.scaled(&Limits::default()),
             None => Limits::default(),
         });
-        let signer = self.keys.take().map(|keys| -> Signer { Box::new(move |request| keys.sign(request)) });
-        Ok(Parts {
-            dialect: Udmi::new(self.settings).map_err(StartError::Settings)?,
-            closures: self.closures,
-            delegate,
+        let mut equipment = Equipment {
             store: self.store,
             tls,
             tls_source,
-            signer,
+            signer: self.openings.signer,
             fetcher,
-            seed: self.seed,
             limits,
-            more_commands: proxies * COMMANDS_PER_PROXY,
-            more_notices: proxies * NOTICES_PER_PROXY,
+            commands_max: COMMANDS_MAX + proxies * COMMANDS_PER_PROXY,
+            notices_max: NOTICES_MAX + proxies * NOTICES_PER_PROXY,
             trace,
-            adoption,
-        })
+            ..Equipment::default()
+        };
+        equipment.seed = self.seed.unwrap_or(equipment.seed);
+        if let Some(open) = self.openings.field {
+            equipment.delegate = open(self.families, self.field_limits).map_err(StartError::Field)?;
+        }
+        let dialect = Udmi::new(self.settings).map_err(StartError::Settings)?;
+        Ok(Parts { dialect, closures: self.closures, equipment, adoption })
     }
 
     /// Whether [`Self::prepare`] reads or writes files, which may take a while.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        let Self { tls, keys, fetch_policy, trace, families, settings, .. } = self;
-        let is_plain = settings.endpoint.transport == Transport::Tcp && tls.is_none() && keys.is_none();
-        !is_plain || fetch_policy.is_some() || trace.is_some() || !families.is_empty()
+        let Openings { signer, tls_source: _, fetcher, trace, field } = &self.openings;
+        let is_plain =
+            self.settings.endpoint.transport == Transport::Tcp && self.tls.is_none() && signer.is_none();
+        !is_plain || fetcher.is_some() || trace.is_some() || field.is_some()
     }
 
     fn poll_the_rest(&mut self) {
@@ -203,37 +201,21 @@ impl Setup {
     }
 
     /// Certificate and key are tried at once where they are needed at once.
-    fn tls_source(&self) -> Result<Option<TlsSource>, TlsError> {
-        let Some(keys) = &self.keys else { return Ok(None) };
-        let mut source = tls_source(self.tls.clone(), keys.clone());
+    fn tls_source(&mut self) -> Result<Option<TlsSource>, TlsError> {
+        let Some(open) = self.openings.tls_source.take() else { return Ok(None) };
+        let mut source = open(self.tls.clone());
         if let (Some(source), Transport::Tls) = (&mut source, self.settings.endpoint.transport) {
             source()?;
         }
         Ok(source)
     }
 
-    fn fetcher(&mut self) -> Result<Option<Fetcher>, StartError> {
-        let Some(policy) = self.fetch_policy.take() else {
+    fn fetcher(&mut self) -> Result<Option<Box<dyn Fetching>>, StartError> {
+        let Some(open) = self.openings.fetcher.take() else {
             let nowhere = !self.closures.blob.is_empty();
             return if nowhere { Err(StartError::NoStaging) } else { Ok(None) };
         };
-        self.closures.staging.clone_from(&policy.staging);
-        Fetcher::open(policy).map(Some).map_err(StartError::Fetch)
-    }
-
-    fn trace_output(&self, software: &'static str) -> io::Result<Option<TraceOutput>> {
-        let Some(path) = &self.trace else { return Ok(None) };
-        let output = Box::new(File::create(path)?);
-        let settings = self.settings.clone();
-        let header = Box::new(move |boot: &_| Header::new(software, Clone::clone(boot), settings).line());
-        Ok(Some(TraceOutput { header, output }))
-    }
-
-    fn field_hooks(&mut self) -> io::Result<Option<FieldHooks>> {
-        if self.families.is_empty() {
-            return Ok(None);
-        }
-        FieldHooks::new(std::mem::take(&mut self.families), self.field_limits).map(Some)
+        open().map(Some).map_err(StartError::Fetch)
     }
 }
 

@@ -13,7 +13,7 @@ use device_link::{
 
 use super::clock::Clock;
 use super::connection::{Connection, Dialed, Input, Socket};
-use super::trace::Trace;
+use super::trace::{TraceOutput, Tracing};
 
 /// Bytes taken from the socket at once: the length of a good buffer to lend.
 pub const READ_BYTES: usize = 64 << 10;
@@ -93,7 +93,7 @@ pub struct Engine<D: Dialect, S> {
     answers: VecDeque<EventOf<D>>,
     exit: Option<ExitReason>,
     /// Seldom there, so apart.
-    trace: Option<Box<Trace<D>>>,
+    trace: Option<Box<dyn Tracing<D>>>,
 }
 
 impl<D: Dialect, S> fmt::Debug for Engine<D, S> {
@@ -103,15 +103,16 @@ impl<D: Dialect, S> fmt::Debug for Engine<D, S> {
 }
 
 impl<D: Dialect, S: Socket> Engine<D, S> {
-    /// Boots the node and performs its first actions.
+    /// Boots the node, records it if there is a trace, and performs its first actions.
     pub fn start(
         boot: Boot,
         clock: Clock,
         dialect: D,
-        trace: Option<Trace<D>>,
+        trace: Option<TraceOutput<D>>,
         world: &mut impl World<D, S>,
     ) -> Self {
         let now = boot.now;
+        let trace = trace.map(|trace| trace.begin(&boot));
         let mut engine = Self {
             node: Node::new(boot, dialect),
             clock,
@@ -122,7 +123,7 @@ impl<D: Dialect, S: Socket> Engine<D, S> {
             leaving: None,
             answers: VecDeque::new(),
             exit: None,
-            trace: trace.map(Box::new),
+            trace,
         };
         if let Some(trace) = &mut engine.trace {
             trace.construction(now);

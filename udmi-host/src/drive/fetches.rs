@@ -1,20 +1,41 @@
 //! Fetches of a driver, and what keeps them from running ahead of the core.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use device_link::{FetchError, FetchEvent, FetchId, Request};
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Sink};
 
 /// Events of one fetch that may wait for the core; the fetch then waits as well.
 const WAITING_MAX: usize = 2;
 
+/// Fetches for a run. A [`Fetcher`] does it by threads; a device that fetches nothing has none.
+pub trait Fetching: Send {
+    /// Begins a fetch. Its events go to `sink`, on another thread, until `Done` or `Failed`.
+    ///
+    /// # Errors
+    /// It has failed already.
+    fn start(&mut self, id: FetchId, request: Request, sink: Sink) -> Result<(), FetchError>;
+    /// Stops a fetch if it still runs, and removes what it has brought. Must not block.
+    fn release(&mut self, id: FetchId);
+}
+
+impl Fetching for Fetcher {
+    fn start(&mut self, id: FetchId, request: Request, sink: Sink) -> Result<(), FetchError> {
+        self.start(id, request, sink)
+    }
+
+    fn release(&mut self, id: FetchId) {
+        self.release(id);
+    }
+}
+
 /// The fetches of one run. Each has a thread while it runs.
-#[derive(Debug)]
 pub struct Fetches {
-    fetcher: Option<Fetcher>,
+    fetcher: Option<Box<dyn Fetching>>,
     /// One for each event that waits. Without its receiver, a fetch ends.
     waiting: BTreeMap<FetchId, Receiver<()>>,
 }
@@ -22,7 +43,7 @@ pub struct Fetches {
 impl Fetches {
     /// None is under way. Without a fetcher every one fails.
     #[must_use]
-    pub fn new(fetcher: Option<Fetcher>) -> Self {
+    pub fn new(fetcher: Option<Box<dyn Fetching>>) -> Self {
         Self { fetcher, waiting: BTreeMap::new() }
     }
 
@@ -69,6 +90,12 @@ impl Fetches {
     }
 }
 
+impl fmt::Debug for Fetches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetches").field("running", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
 /// Whether nothing follows this event.
 #[must_use]
 pub fn is_last(event: &FetchEvent) -> bool {
@@ -87,7 +114,8 @@ mod tests {
     #[test]
     fn a_fetch_never_runs_further_ahead_than_it_may() {
         let folder = tempfile::tempdir().unwrap();
-        let mut fetches = Fetches::new(Some(Fetcher::open(FetchPolicy::new(folder.path())).unwrap()));
+        let fetcher = Fetcher::open(FetchPolicy::new(folder.path())).unwrap();
+        let mut fetches = Fetches::new(Some(Box::new(fetcher)));
         let id: FetchId = serde_json::from_str("1").unwrap();
         let (hand_on, handed_on) = mpsc::channel();
         let untaken = Arc::new(AtomicUsize::new(0));

@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod delegate;
 mod engine;
+mod equipment;
 mod fetches;
 mod inbox;
 mod tls;
@@ -17,10 +18,10 @@ mod unsent;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
-use device_link::{Boot, Dialect, Key, Secret, SignError, SignRequest, Stored};
+use device_link::{Dialect, Key, Secret, SignError, SignRequest, Stored};
 
 use crate::store::StoreError;
 use crate::tls::{TlsConfig, TlsError};
@@ -29,10 +30,11 @@ pub use clock::Clock;
 pub use connection::{Dialed, LINGER, Socket, reason};
 pub use delegate::{Delegate, Delegated, EVENTS_AT_ONCE, merged};
 pub use engine::{ActionOf, Engine, EventOf, Interest, OVERSLEEP, READ_BYTES, Ready, World};
-pub use fetches::{Fetches, is_last};
+pub use equipment::Equipment;
+pub use fetches::{Fetches, Fetching, is_last};
 pub use inbox::{Bell, Inbox};
 pub use tls::TlsClients;
-pub use trace::Trace;
+pub use trace::TraceOutput;
 
 /// Commands that may wait unless told otherwise.
 pub const COMMANDS_MAX: usize = 1024;
@@ -70,20 +72,6 @@ impl<D> Threaded for D where
         > + Send
         + 'static
 {
-}
-
-/// Where a trace goes: its header, made from the boot, and its lines.
-pub struct TraceOutput {
-    /// Makes the first line.
-    pub header: Box<dyn FnOnce(&Boot) -> String + Send>,
-    /// Takes all lines. A trace that cannot be written any more ends there; the run goes on.
-    pub output: Box<dyn Write + Send>,
-}
-
-impl fmt::Debug for TraceOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TraceOutput").finish_non_exhaustive()
-    }
 }
 
 /// Hears notices where the core runs.

@@ -22,15 +22,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use device_link::{Dialect, Limits};
+use device_link::Dialect;
 pub use udmi_host::drive::{
-    COMMANDS_MAX, Delegate, Delegated, DriverError, NOTICES_MAX, Observer, SendError, Signer, Threaded,
-    TlsSource, TraceOutput,
+    COMMANDS_MAX, Delegate, Delegated, DriverError, Equipment, Fetching, NOTICES_MAX, Observer, SendError,
+    Signer, Threaded, TlsSource, TraceOutput,
 };
-use udmi_host::drive::{Fetches, TlsClients, named, random_seed};
-use udmi_host::fetch::Fetcher;
-use udmi_host::store::{MemoryStore, Store};
-use udmi_host::tls::TlsConfig;
+use udmi_host::drive::{Fetches, TlsClients, named};
 
 pub use link::Link;
 pub use run::Run;
@@ -43,7 +40,7 @@ use tasks::Parts;
 /// into a future. One that panics ends the run of its device, as a restart.
 pub trait Application<D: Dialect>: Send + 'static {
     /// Answers what the core asks. Answers may be pending side by side, as many as the core's
-    /// [`Limits::pending_hooks`] allow; the future of one that nobody waits for any more is dropped.
+    /// [`Limits::pending_hooks`](device_link::Limits::pending_hooks) allow; the future of one that nobody waits for any more is dropped.
     fn answer(&mut self, hook: D::Hook) -> Answering<D>;
     /// Takes in what the core tells. The next notice comes once the future, if there is one, is done.
     fn hear(&mut self, notice: D::Notice) -> Option<Hearing>;
@@ -91,52 +88,14 @@ pub struct Driver<D: Dialect> {
     pub dialect: D,
     /// Answers hooks and hears notices.
     pub application: Box<dyn Application<D>>,
-    /// Answers some hooks in place of the application; without, it answers none.
-    pub delegate: Box<dyn Delegate<D>>,
-    /// Hears notices at once, before the application does. Must not block.
-    pub observer: Option<Observer<D>>,
-    /// What is remembered across runs.
-    pub store: Box<dyn Store + Send>,
-    /// TLS for endpoints that want it; without, the roots of the operating system are trusted.
-    pub tls: Option<TlsConfig>,
-    /// Asked before each TLS connection, in place of `tls`.
-    pub tls_source: Option<TlsSource>,
-    /// Signs tokens; without, there is no key to sign with.
-    pub signer: Option<Signer>,
-    /// Fetches what the core wants; without, every fetch fails.
-    pub fetcher: Option<Fetcher>,
-    /// Seeds jitter and identifiers.
-    pub seed: u64,
-    /// The core's bounds.
-    pub limits: Limits,
-    /// Commands that may wait.
-    pub commands_max: usize,
-    /// Notices that may wait for a busy application; further ones are dropped, since none is needed for progress.
-    pub notices_max: usize,
-    /// Records the run. It is written where the core runs.
-    pub trace: Option<TraceOutput>,
+    /// What it works with.
+    pub equipment: Equipment<D>,
 }
 
 impl<D: Dialect> Driver<D> {
-    /// A driver with a memory store, a seed from the operating system, default limits, and neither keys, fetcher
-    /// nor trace.
+    /// A driver with the usual equipment, which is little: see [`Equipment::default`].
     pub fn new(dialect: D, application: impl Application<D>) -> Self {
-        Self {
-            dialect,
-            application: Box::new(application),
-            delegate: Box::new(()),
-            observer: None,
-            store: Box::new(MemoryStore::new()),
-            tls: None,
-            tls_source: None,
-            signer: None,
-            fetcher: None,
-            seed: random_seed(),
-            limits: Limits::default(),
-            commands_max: COMMANDS_MAX,
-            notices_max: NOTICES_MAX,
-            trace: None,
-        }
+        Self { dialect, application: Box::new(application), equipment: Equipment::default() }
     }
 }
 
@@ -146,28 +105,23 @@ impl<D: Threaded> Driver<D> {
     /// # Errors
     /// The store cannot be read.
     pub async fn start(self) -> Result<(Link<D>, Run<D>), DriverError> {
-        let Self { dialect, application, mut delegate, observer, store, signer, notices_max, .. } = self;
+        let Self { dialect, application, equipment } = self;
+        let Equipment { mut delegate, observer, store, tls, tls_source, signer, .. } = equipment;
+        let Equipment { fetcher, seed, limits, commands_max, notices_max, trace, .. } = equipment;
         let (stored, stores) = Stores::load(store).await.map_err(DriverError::Store)?;
-        let shared = Arc::new(Shared::new(self.commands_max));
+        let shared = Arc::new(Shared::new(commands_max));
         let waking = shared.clone();
         delegate.set_waker(Box::new(move || waking.inbox.wake()));
-        let tls = TlsClients::new(self.tls, self.tls_source);
-        let fetches = Fetches::new(self.fetcher);
+        let tls = TlsClients::new(tls, tls_source);
+        let fetches = Fetches::new(fetcher);
         let parts = Parts { application, delegate, observer, stores, tls, signer, fetches, notices_max };
-        let begin = run::Begin {
-            dialect,
-            stored: named(stored),
-            seed: self.seed,
-            limits: self.limits,
-            trace: self.trace,
-            parts,
-        };
+        let begin = run::Begin { dialect, stored: named(stored), seed, limits, trace, parts };
         Ok((Link(shared.clone()), Run::new(begin, shared)))
     }
 }
 
 impl<D: Dialect> fmt::Debug for Driver<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Driver").field("equipment", &self.equipment).finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use async_io::Timer;
 use device_link::{Boot, Dialect, Event, ExitReason, Limits, Stored, Tally};
 use udmi_host::drive::{
     COMMANDS_AT_ONCE, Clock, Delegated, EVENTS_AT_ONCE, Engine, Interest, LINGER, OVERSLEEP, READ_BYTES,
-    Ready, Threaded, Trace, TraceOutput, is_last,
+    Ready, Threaded, TraceOutput, is_last,
 };
 
 use super::dial::Watched;
@@ -45,7 +45,7 @@ pub(super) struct Begin<D: Dialect> {
     pub(super) stored: Vec<Stored>,
     pub(super) seed: u64,
     pub(super) limits: Limits,
-    pub(super) trace: Option<TraceOutput>,
+    pub(super) trace: Option<TraceOutput<D>>,
     pub(super) parts: Parts<D>,
 }
 
@@ -155,7 +155,6 @@ impl<D: Threaded> Running<D> {
         let Begin { dialect, stored, seed, limits, trace, parts } = begin;
         let mut clock = Clock::start();
         let boot = Boot { now: clock.now(), seed, stored, limits };
-        let trace = trace.map(|TraceOutput { header, output }| Trace::new(&boot, header, output));
         let mut tasks = Tasks::new(parts, shared.clone());
         let engine = Engine::start(boot, clock, dialect, trace, &mut tasks);
         Self {

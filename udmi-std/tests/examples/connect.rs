@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
 use device_broker::{Access, Users};
-use serde_json::json;
+use serde_json::{Value, json};
 use udmi_std::udmi_host::keys::PrivateKey;
 use udmi_tests::live::certificates::Pki;
 use udmi_tests::live::desk::Desk;
@@ -24,6 +24,7 @@ together! {
     connect_token_shows_a_token_of_its_key_over_tls,
     connect_mtls_shows_the_certificate_it_is_given,
     connect_mtls_generated_makes_a_certificate_and_comes_in_once_it_is_registered,
+    smallest_comes_in_over_tls_with_its_password_and_is_set,
 }
 
 /// Nobody listens there: the port was free a moment ago.
@@ -117,6 +118,34 @@ fn connect_password_is_let_in_with_the_password_and_told_without() {
     assert!(!bad.end().success());
     let said = bad.said().join("\n");
     assert!(said.contains("no connection to the broker") && !said.contains("guess"), "{said}");
+}
+
+fn smallest_comes_in_over_tls_with_its_password_and_is_set() {
+    let users = Users::default().with("ahu", "s3cret", Access::all()).with("cloud", "nimbus", Access::all());
+    let mut desk = Desk::with(REGISTRY, users, Some(("cloud", "nimbus"))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::new().without_clients();
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, pki.authority()).unwrap();
+    let start = |broker: SocketAddr, password| {
+        let account = [("UDMI_USERNAME", "ahu"), ("UDMI_PASSWORD", password)];
+        let arguments = [format!("mqtts://localhost:{}", broker.port()), text(&ca)];
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        Program::start(&example("smallest"), folder.path(), &arguments, &account).unwrap()
+    };
+    let broker = pki.terminate(desk.address()).unwrap();
+    let mut program = start(broker, "s3cret");
+    let set = json!({ "setpoint": { "set_value": 21 }, "uptime": {} });
+    desk.configure(DEVICE, &sampling(&set));
+    program.line("setpoint := 21");
+    desk.state(DEVICE, |state| state["pointset"]["points"]["setpoint"]["value_state"] == "applied");
+    let sampled = |event: &Value| event["points"]["uptime"].is_object();
+    let event = desk.message(DEVICE, "events/pointset", sampled);
+    assert_eq!(event["points"]["setpoint"]["present_value"], 21);
+    drop(program);
+    start(broker, "guess").line("not connected: ");
+    let stranger = Pki::new().terminate(desk.address()).unwrap();
+    assert!(start(stranger, "s3cret").line("not connected: ").contains("certificate"));
 }
 
 fn connect_token_shows_a_token_of_its_key_over_tls() {

@@ -80,7 +80,7 @@ fn start(folder: &Path) -> Result<(Link<Loader>, Receiver<Notice>), Failure> {
     let endpoint = Endpoint { host: broker.ip().to_string(), port: broker.port(), transport: Transport::Tcp };
     let mut driver = Driver::new(Loader::new(endpoint), (|()| (), move |notice| drop(tell.send(notice))));
     let policy = FetchPolicy { proxy: Proxy::None, ..FetchPolicy::new(folder) };
-    driver.fetcher = Some(Fetcher::open(policy)?);
+    driver.equipment.fetcher = Some(Box::new(Fetcher::open(policy)?));
     Ok((driver.start()?, heard))
 }
 

@@ -1,5 +1,6 @@
 //! The application's closures as the answers to the core's hooks.
 
+mod keys;
 mod outcome;
 mod points;
 mod proxied;
@@ -7,6 +8,7 @@ mod proxied;
 use std::fmt;
 use std::ops::ControlFlow::{Break, Continue};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use udmi_proto::{Hook, Lifecycle, Map, Notice, Outcome};
 
@@ -14,7 +16,7 @@ use super::reply::{Later, Reply, guarded, guarded_now};
 use super::turns::{About, Turns};
 use super::{Blob, BlobError, Redirect};
 use crate::fetch::staged;
-use crate::key_store::{DeviceKeys, KeyStoreError};
+pub use keys::KeyWork;
 use outcome::{checked, done, measure, processed};
 use points::heard;
 pub use points::{PointClosures, known};
@@ -53,7 +55,7 @@ pub struct Closures {
     /// Hears of the endpoint.
     pub redirect: Option<OnRedirect>,
     /// The keys that are made, used and restored.
-    pub keys: Option<DeviceKeys>,
+    pub keys: Option<Arc<dyn KeyWork>>,
     /// Hears of a new key: its public half, the backup of the old pair.
     pub key_rotated: Option<OnKeyRotated>,
     /// Hears all notices.
@@ -108,15 +110,13 @@ impl Closures {
                 Some(check) => guarded(|| check(name, version)).map(checked),
                 None => Reply::Now(Outcome::Unhandled),
             },
-            Hook::MakeKey => self.with_keys(make_key).unwrap_or(Reply::Now(Outcome::Unhandled)),
+            Hook::MakeKey => self.with_keys(|keys| keys.make()).unwrap_or(Reply::Now(Outcome::Unhandled)),
             Hook::UseKey { public_key } => {
-                let adopt = move |keys: &DeviceKeys| in_force(keys.adopt(&public_key));
-                self.with_keys(adopt).unwrap_or(Reply::Now(Outcome::Unhandled))
+                self.with_keys(move |keys| keys.adopt(&public_key)).unwrap_or(Reply::Now(Outcome::Unhandled))
             }
             Hook::RestoreKey { backup } => {
-                let restore = move |keys: &DeviceKeys| in_force(keys.restore(&backup));
                 let no_keys = || Reply::Now(Outcome::Failed { message: "there are no keys".into() });
-                self.with_keys(restore).unwrap_or_else(no_keys)
+                self.with_keys(move |keys| keys.restore(&backup)).unwrap_or_else(no_keys)
             }
             Hook::Scan { .. } | Hook::Command { .. } => Reply::Now(Outcome::Unhandled),
         }
@@ -150,16 +150,16 @@ impl Closures {
     /// Works with the keys, after all that was begun with them.
     fn with_keys(
         &mut self,
-        work: impl FnOnce(&DeviceKeys) -> Outcome + Send + 'static,
+        work: impl FnOnce(&dyn KeyWork) -> Outcome + Send + 'static,
     ) -> Option<Reply<Outcome>> {
         let keys = self.keys.clone()?;
-        let Blocking::Elsewhere(run) = self.blocking else { return Some(Reply::Now(work(&keys))) };
+        let Blocking::Elsewhere(run) = self.blocking else { return Some(Reply::Now(work(&*keys))) };
         let turn = self.turns.next(About::Keys);
         Some(Reply::later(async move {
             turn.has_come().await;
             // The turn ends with the work, not with the wait for it.
             let work = move || {
-                let outcome = work(&keys);
+                let outcome = work(&*keys);
                 drop(turn);
                 outcome
             };
@@ -181,20 +181,6 @@ fn guarded_work(work: impl FnOnce() -> Outcome) -> Outcome {
     guarded_now(work).unwrap_or_else(|message| Outcome::Failed { message })
 }
 
-fn make_key(keys: &DeviceKeys) -> Outcome {
-    match keys.prepare() {
-        Ok(key) => Outcome::KeyMade(key),
-        Err(error) => Outcome::Failed { message: error.to_string() },
-    }
-}
-
-fn in_force(result: Result<(), KeyStoreError>) -> Outcome {
-    match result {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Failed { message: error.to_string() },
-    }
-}
-
 impl fmt::Debug for Closures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Closures").finish_non_exhaustive()
@@ -206,6 +192,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use udmi_proto::{BlobOutcome, Value};
+
+    use crate::key_store::DeviceKeys;
 
     use super::*;
 
@@ -239,7 +227,8 @@ mod tests {
 
     fn made_and_used(blocking: Blocking) {
         let made = |keys: &DeviceKeys| {
-            let mut closures = Closures { keys: Some(keys.clone()), blocking, ..Closures::default() };
+            let mut closures =
+                Closures { keys: Some(Arc::new(keys.clone())), blocking, ..Closures::default() };
             let Outcome::KeyMade(made) = closures.answer(Hook::MakeKey).wait() else { panic!() };
             (closures, made)
         };
