@@ -9,6 +9,7 @@ use udmi_proto::model::common::Stage;
 use udmi_proto::model::discovery::DiscoveryRef;
 use udmi_proto::{Endpoint, Found, Identity, Map, PointModel, Settings, Transport, ValueKind};
 
+use crate::conformance::Subject;
 use crate::data_url;
 use crate::world::{Neighbour, Setup};
 
@@ -105,6 +106,28 @@ impl Model {
             },
         };
         self.in_family(family).enumerate().map(found).collect()
+    }
+
+    /// The device as the conformance suite's tester knows it.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        let neighbours = self.others.iter();
+        let neighbours = neighbours.map(|(id, metadata)| (self.prefix_of(id), Self::config_of(metadata)));
+        let others = self.site.as_object().into_iter().flatten().map(|(_, metadata)| metadata);
+        let alternate = (self.role != Role::Proxied).then(|| format!("/r/ALT/d/{}", self.device_id));
+        Subject {
+            id: self.device_id.clone(),
+            prefix: self.prefix(),
+            alternate,
+            role: self.role,
+            metadata: self.metadata.clone(),
+            config: self.config(),
+            sends_state: !self.settings.options.suppress_state,
+            neighbours: neighbours.collect(),
+            site: others.chain([&self.metadata]).cloned().collect(),
+            families: self.settings.scans.to_vec(),
+            facet: self.facet.clone(),
+        }
     }
 
     /// The config that a registrar makes from the metadata (§8.5).

@@ -3,14 +3,17 @@
 use serde_json::{Value, json};
 
 use super::scenario::Place;
+use super::simulated::PASSWORD;
+use super::subject::Subject;
 use super::tester::Tester;
-use super::{Progress, fail, shown};
+use super::{Halt, Progress, fail, shown};
 use crate::data_url;
-use crate::model::{Model, Role};
+use crate::model::Role;
 use crate::world::{Registry, merge};
 
-const PASSWORD: &str = "c0ffee42";
 const ENDPOINT: &str = "_iot_endpoint_config";
+/// A host that has no address.
+const BOGUS_HOST: &str = "twiddily.fiddily.fog";
 /// Milliseconds from the copy of a config to the first look at the other registry (§5.3).
 const MIRROR_MS: u64 = 1000;
 
@@ -18,79 +21,69 @@ const MIRROR_MS: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct Prefixes {
     main: String,
-    alternate: String,
+    alternate: Option<String>,
     bogus: String,
 }
 
 impl Prefixes {
-    pub(super) fn of(model: &Model) -> Self {
-        let within = |registry: &str| format!("/r/{registry}/d/{}", model.device_id);
-        Self { main: model.prefix(), alternate: within("ALT"), bogus: within("BOGUS_REGISTRY") }
+    pub(super) fn of(subject: &Subject) -> Self {
+        let bogus = format!("/r/BOGUS_REGISTRY/d/{}", subject.id);
+        Self { main: subject.prefix.clone(), alternate: subject.alternate.clone(), bogus }
     }
 }
 
 /// The registry the device is in, the other one, and one that nobody knows.
-pub(super) fn registries(model: &Model) -> Vec<Registry> {
-    if model.role == Role::Proxied {
+pub(super) fn registries(subject: &Subject) -> Vec<Registry> {
+    if subject.role == Role::Proxied {
         return Vec::new();
     }
-    let Prefixes { main, alternate, bogus } = Prefixes::of(model);
-    let known = [main, alternate].map(|prefix| Registry { prefix, password: Some(PASSWORD.to_owned()) });
-    known.into_iter().chain([Registry { prefix: bogus, password: None }]).collect()
+    let Prefixes { main, alternate, bogus } = Prefixes::of(subject);
+    let known = |prefix| Registry { prefix, password: Some(PASSWORD.to_owned()) };
+    let known = [Some(main), alternate].into_iter().flatten().map(known);
+    known.chain([Registry { prefix: bogus, password: None }]).collect()
 }
 
-/// The endpoint document as the tool makes it for the local broker (§5.3).
-fn document(prefixes: &Prefixes, to: Place, host: &str, port: u16) -> String {
-    let (host, registry) = match to {
-        Place::Main => (host, &prefixes.main),
-        Place::Alternate => (host, &prefixes.alternate),
-        Place::BogusRegistry => (host, &prefixes.bogus),
-        Place::BogusHost => ("twiddily.fiddily.fog", &prefixes.main),
-    };
-    json!({
-        "protocol": "mqtt", "hostname": host, "port": port, "transport": "tcp",
-        "client_id": registry, "topic_prefix": registry,
-        "auth_provider": { "basic": { "username": registry, "password": PASSWORD } }
-    })
-    .to_string()
-}
-
-impl Tester {
-    fn endpoint_blob(&self, to: Place, bad_hash: bool) -> Value {
-        let endpoint = self.world.endpoint();
-        let document = document(&self.prefixes, to, &endpoint.host, endpoint.port);
+impl Tester<'_> {
+    fn endpoint_blob(&self, to: Place, bad_hash: bool) -> Result<Value, Halt> {
+        let prefix = match to {
+            Place::Main | Place::BogusHost => &self.prefixes.main,
+            Place::Alternate => self.alternate()?,
+            Place::BogusRegistry => &self.prefixes.bogus,
+        };
+        let mut document = self.bench.endpoint(prefix);
+        if to == Place::BogusHost {
+            document["hostname"] = BOGUS_HOST.into();
+        }
+        let document = document.to_string();
         let hash = if bad_hash { "0".repeat(64) } else { data_url::sha256(document.as_bytes()) };
         let url = data_url::encode(document.as_bytes());
-        json!({ "phase": "final", "url": url, "sha256": hash, "generation": self.world.timestamp() })
+        Ok(json!({ "phase": "final", "url": url, "sha256": hash, "generation": self.timestamp() }))
+    }
+
+    /// The device in the other registry; the sequence is skipped if there is none.
+    fn alternate(&self) -> Result<&String, Halt> {
+        let known = self.prefixes.alternate.as_ref().filter(|prefix| self.bench.knows(prefix));
+        known.ok_or_else(|| Halt::Skip("No functional alternate registry defined".to_owned()))
     }
 
     /// What the topics of the device begin with in the registry that is not in use.
     pub(super) fn other(&self) -> &str {
         let Prefixes { main, alternate, .. } = &self.prefixes;
-        if self.world.cloud.prefix() == main { alternate } else { main }
+        if self.prefix == *main { alternate.as_deref().unwrap_or_default() } else { main }
     }
 
     /// §9.3 step 2: a way home for a device that is lost in the other registry.
-    pub(super) fn point_home(&mut self) {
-        if !self.world.knows(&self.prefixes.alternate) {
-            return;
-        }
+    pub(super) fn point_home(&mut self) -> Progress {
+        let Ok(alternate) = self.alternate().cloned() else { return Ok(()) };
         let mut config = self.wanted.clone();
-        config["blobset"]["blobs"][ENDPOINT] = self.endpoint_blob(Place::Main, false);
-        merge(&mut config, &json!({ "timestamp": self.world.timestamp(), "version": "1.5.7" }));
-        self.in_other(|tester| tester.world.publish_config(&config));
-    }
-
-    fn in_other(&mut self, act: impl FnOnce(&mut Self)) {
-        let (own, other) = (self.world.cloud.prefix().to_owned(), self.other().to_owned());
-        self.world.cloud.turn_to(&other);
-        act(self);
-        self.world.cloud.turn_to(&own);
+        config["blobset"]["blobs"][ENDPOINT] = self.endpoint_blob(Place::Main, false)?;
+        merge(&mut config, &json!({ "timestamp": self.timestamp(), "version": "1.5.7" }));
+        self.publish(&alternate, &config)
     }
 
     pub(super) fn order_endpoint(&mut self, to: Place, bad_hash: bool) -> Progress {
         self.await_turn();
-        let blob = self.endpoint_blob(to, bad_hash);
+        let blob = self.endpoint_blob(to, bad_hash)?;
         self.order(ENDPOINT, blob)
     }
 
@@ -102,11 +95,11 @@ impl Tester {
 
     pub(super) fn order_blob(&mut self, target: &str) -> Progress {
         self.await_turn();
-        let target = self.metadata["testing"]["blob_update_targets"][target].clone();
+        let target = self.subject.metadata["testing"]["blob_update_targets"][target].clone();
         let Some(name) = target["blob_name"].as_str() else { return fail("there is no such target") };
         let blob = json!({
             "phase": "final", "url": target["url"], "sha256": target["sha256"],
-            "generation": self.world.timestamp()
+            "generation": self.timestamp()
         });
         self.order(name, blob)
     }
@@ -126,41 +119,44 @@ impl Tester {
                 && as_expected
         });
         match waited {
-            Err(super::Halt::Fail(text)) => {
-                fail(format!("{text}: {}", shown(self.state_at("/blobset/blobs"))))
-            }
+            Err(Halt::Fail(text)) => fail(format!("{text}: {}", shown(self.state_at("/blobset/blobs")))),
             other => other,
         }
     }
 
     /// §5.3: the other registry gets the config only now, after the device's answer.
     pub(super) fn switch(&mut self) -> Progress {
+        let alternate = self.alternate()?.clone();
         let other = self.other().to_owned();
-        let kind = if other == self.prefixes.alternate { json!("alternate") } else { Value::Null };
+        let kind = if other == alternate { json!("alternate") } else { Value::Null };
         let testing = json!({ "system": { "testing": { "endpoint_type": kind } } });
         merge(&mut self.wanted, &testing);
-        let mut config = self.stored.clone();
+        let mut config = self.cloud_config();
         merge(&mut config, &testing);
-        merge(&mut config, &json!({ "timestamp": self.world.timestamp() }));
+        self.stamp = self.timestamp().into();
+        merge(&mut config, &json!({ "timestamp": self.stamp }));
         self.sent = self.wanted.clone();
-        self.in_other(|tester| tester.world.publish_config(&config));
-        self.stored = config;
-        self.world.advance(MIRROR_MS);
-        self.collect();
-        self.world.cloud.turn_to(&other);
+        self.publish(&other, &config)?;
+        self.pass(MIRROR_MS);
+        self.prefix = other;
         self.strays = 0;
         Ok(())
     }
 
     /// The tool writes `{}`, to which UDMIS adds timestamp and version (§5.3).
     pub(super) fn clear_other(&mut self) -> Progress {
-        let config = json!({ "timestamp": self.world.timestamp(), "version": "1.5.7" });
-        self.in_other(|tester| tester.world.publish_config(&config));
-        Ok(())
+        let config = json!({ "timestamp": self.timestamp(), "version": "1.5.7" });
+        let other = self.other().to_owned();
+        self.publish(&other, &config)
     }
 
     pub(super) fn strays(&mut self, seconds: u64, least: usize, most: usize) -> Progress {
-        self.pause(seconds)?;
+        if least > 0 {
+            // Enough will not become too many unless the device floods, which ends the waiting all the same.
+            let _ = self.wait(seconds, "states", |tester| tester.strays >= least);
+        } else {
+            self.pause(seconds)?;
+        }
         let seen = self.strays;
         if (least..=most).contains(&seen) {
             return Ok(());

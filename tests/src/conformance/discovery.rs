@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use udmi_proto::model::common::Timestamp;
 
+use super::subject::Subject;
 use super::tester::Tester;
 use super::{Halt, Progress, expect, fail, shown};
-use crate::model::Model;
 use crate::world::Received;
 
 /// The buckets that features may be named by (§6.3).
@@ -43,8 +43,8 @@ pub(super) struct Target {
     references: BTreeSet<String>,
 }
 
-/// What there is to find in the family of a model's facet, by address.
-pub(super) fn targets(model: &Model) -> BTreeMap<String, Target> {
+/// What there is to find in the family of the facet, by address.
+pub(super) fn targets(subject: &Subject) -> BTreeMap<String, Target> {
     let target = |(metadata, place): (&Value, &Value)| {
         let points = metadata.pointer("/pointset/points").and_then(Value::as_object);
         let references = points.into_iter().flatten().filter_map(|(_, point)| point["ref"].as_str());
@@ -54,10 +54,10 @@ pub(super) fn targets(model: &Model) -> BTreeMap<String, Target> {
         };
         (place["addr"].as_str().unwrap_or_default().to_owned(), target)
     };
-    model.in_family(&model.facet).map(target).collect()
+    subject.in_family(&subject.facet).map(target).collect()
 }
 
-impl Tester {
+impl Tester<'_> {
     /// Puts this second in the place of `$now`, and keeps it.
     pub(super) fn fill_in_now(&mut self, patch: &mut Value) {
         match patch {
@@ -74,7 +74,7 @@ impl Tester {
 
     /// So many seconds from now, in whole seconds.
     fn moment(&self, seconds: i64) -> String {
-        let now = self.world.now().utc.0 + seconds * 1000;
+        let now = self.bench.now().utc.0 + seconds * 1000;
         Timestamp::from_millis_whole_seconds(now).as_str().to_owned()
     }
 
@@ -104,10 +104,10 @@ impl Tester {
                 return fail(format!("{member} of the event are {}", shown(event.get(member))));
             }
         }
-        if points && keys(event.get("points")) != keys(self.metadata.pointer("/pointset/points")) {
+        if points && keys(event.get("points")) != keys(self.subject.metadata.pointer("/pointset/points")) {
             return fail(format!("points of the event are {}", event["points"]));
         }
-        let known = keys(self.metadata.pointer("/localnet/families")).len();
+        let known = keys(self.subject.metadata.pointer("/localnet/families")).len();
         if families && keys(event.get("families")).len() != known {
             return fail(format!("families of the event are {}, not {known}", event["families"]));
         }
@@ -115,7 +115,7 @@ impl Tester {
     }
 
     fn same_features(&self, event: &Value) -> Progress {
-        let Some(known) = self.metadata.get("features") else { return Ok(()) };
+        let Some(known) = self.subject.metadata.get("features") else { return Ok(()) };
         let (told, known) = (mature(event.get("features")), mature(Some(known)));
         if let Some(odd) = told.iter().find(|name| !BUCKETS.contains(&name.as_str())) {
             return fail(format!("there is no feature {odd}"));
@@ -156,7 +156,7 @@ impl Tester {
             order["networks"] = json!([network]);
         }
         let generation = order["generation"].clone();
-        self.wanted["discovery"]["families"][self.facet.as_str()] = order;
+        self.wanted["discovery"]["families"][self.subject.facet.as_str()] = order;
         self.update(false)?;
         self.follow_phases(&generation, starts_in > 0)?;
         self.pause(SETTLE_S)?;
@@ -165,7 +165,7 @@ impl Tester {
     }
 
     fn follow_phases(&mut self, generation: &Value, is_ahead: bool) -> Progress {
-        let now = |tester: &Self| tester.world.now().utc.0 / 1000;
+        let now = |tester: &Self| tester.bench.now().utc.0 / 1000;
         let planned = generation.as_str().and_then(expect::millis).unwrap_or(0) / 1000;
         let planned = planned.max(now(self));
         if is_ahead {
@@ -193,7 +193,7 @@ impl Tester {
     }
 
     fn family(&self) -> Option<&Value> {
-        self.state_at(&format!("/discovery/families/{}", self.facet))
+        self.state_at(&format!("/discovery/families/{}", self.subject.facet))
     }
 
     /// The events of a round: marks and numbers, and all of what there is to find, once.
@@ -206,7 +206,9 @@ impl Tester {
         let events: Vec<_> = self
             .discovered()
             .map(|event| &event.payload)
-            .filter(|event| event["family"] == self.facet.as_str() && event["generation"] == *generation)
+            .filter(|event| {
+                event["family"] == self.subject.facet.as_str() && event["generation"] == *generation
+            })
             .collect();
         let count = self.family().and_then(|family| family["active_count"].as_u64()).unwrap_or(0);
         if events.len() as u64 != count + 2 {
@@ -229,7 +231,7 @@ impl Tester {
 
     pub(super) fn last_round(&mut self) -> Progress {
         self.collect();
-        let of_family = |event: &&Received| event.payload["family"] == self.facet.as_str();
+        let of_family = |event: &&Received| event.payload["family"] == self.subject.facet.as_str();
         let events: Vec<_> = self.discovered().filter(of_family).map(|event| &event.payload).collect();
         let Some(last) = events.last() else { return fail("no event of a scan came") };
         let of_last = events.iter().filter(|event| event["generation"] == last["generation"]);

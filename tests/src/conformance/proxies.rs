@@ -6,20 +6,22 @@ use serde_json::{Value, json};
 
 use super::tester::Tester;
 use super::{Halt, Progress, fail};
-use crate::world::{Received, World, merge};
+use crate::world::{Received, merge};
 
 /// Seconds between two samples of each device.
 const RATE_S: u64 = 10;
 
-impl Tester {
+impl Tester<'_> {
     pub(super) fn each_proxied(&mut self, topic: &str, within_s: u64) -> Progress {
-        let ids = self.metadata.pointer("/gateway/proxy_ids").and_then(Value::as_array);
+        let ids = self.subject.metadata.pointer("/gateway/proxy_ids").and_then(Value::as_array);
         let ids: Vec<_> = ids.into_iter().flatten().filter_map(Value::as_str).collect();
-        let ids: BTreeSet<_> = ids.into_iter().map(|id| self.world.prefix_of(id)).collect();
+        let ids: BTreeSet<_> = ids.into_iter().map(|id| self.subject.prefix_of(id)).collect();
         self.collect();
         let seen = self.foreign.len();
         for prefix in &ids {
-            self.world.turned_to(prefix, quicken);
+            let stamp = self.timestamp();
+            let patch = json!({ "timestamp": stamp, "pointset": { "sample_rate_sec": RATE_S } });
+            self.edit(prefix, |config| merge(config, &patch))?;
         }
         let sends = |received: &&Received| received.topic == topic;
         let what = format!("message on {topic} of each proxied device");
@@ -36,12 +38,4 @@ impl Tester {
             other => other,
         }
     }
-}
-
-/// A config with a fresh timestamp.
-fn quicken(world: &mut World) {
-    let mut config = world.cloud.config.clone();
-    let patch = json!({ "timestamp": world.timestamp(), "pointset": { "sample_rate_sec": RATE_S } });
-    merge(&mut config, &patch);
-    world.publish_config(&config);
 }

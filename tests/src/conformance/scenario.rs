@@ -1,12 +1,12 @@
 //! Scenarios as data.
 
-use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use udmi_proto::model::common::Stage;
 
+use super::files::FILES;
+use super::subject::Subject;
 use crate::model::{Model, Role};
-use crate::upstream::{json_files, read_json};
 
 /// One sequence.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +16,16 @@ pub struct Scenario {
     pub sequence: String,
     /// What it is about, in a sentence.
     pub about: String,
+    /// The bucket of features it belongs to (§9.4).
+    pub bucket: String,
+    /// How mature it is (§9.4).
+    pub stage: Stage,
+    /// What it is worth, capabilities aside (§9.2).
+    #[serde(default = "full_score")]
+    pub score: u32,
+    /// Why it is skipped always, if it is.
+    #[serde(default)]
+    pub skipped: Option<String>,
     /// Seconds the body may take.
     pub limit_s: u64,
     /// The minimum log level in force at its beginning.
@@ -70,8 +80,16 @@ fn informational() -> i64 {
     200
 }
 
+fn full_score() -> u32 {
+    10
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// One step of a sequence.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Merges a patch into the config and waits until device and cloud are in step (§7.4). In its texts `$now` stands
@@ -155,7 +173,7 @@ pub enum Step {
         /// Where to.
         to: Place,
         /// Whether the hash is that of the document.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         bad_hash: bool,
     },
     /// The state shows the last ordered generation of the endpoint in this phase.
@@ -163,7 +181,7 @@ pub enum Step {
         /// `apply` or `final`.
         phase: String,
         /// Whether it has failed.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         failed: bool,
         /// Seconds.
         within_s: u64,
@@ -189,13 +207,13 @@ pub enum Step {
     /// nothing else (§6.3).
     Enumerated {
         /// Whether points were asked for.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         points: bool,
         /// Whether features were.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         features: bool,
         /// Whether families were.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         families: bool,
     },
     /// Orders a scan of ten seconds, and follows it to its end and through all of its events (§6.4).
@@ -203,13 +221,13 @@ pub enum Step {
         /// Seconds from now, in whole seconds.
         starts_in: i64,
         /// How deep.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         depth: Option<String>,
         /// Whether two addresses are named.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         targeted: bool,
         /// Whether a network is named.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         in_network: bool,
     },
     /// There were events of a scan, and those of the last round tell what each device offers.
@@ -230,10 +248,17 @@ pub enum Step {
     Pause(u64),
     /// Seconds more when the device sends no state.
     PauseWithoutState(u64),
+    /// Something the device need not do: what fails here fails the capability, not the sequence (§9.2).
+    Capability {
+        /// Its name within the sequence; steps in several places may belong to one.
+        name: String,
+        /// What happens; nothing, if the capability has failed before.
+        steps: Vec<Self>,
+    },
 }
 
 /// Where an endpoint document leads.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The registry the device is registered in.
@@ -247,48 +272,48 @@ pub enum Place {
 }
 
 /// What a member of the state is to be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// Where, as a JSON pointer.
     pub at: String,
     /// Equal to this; null is absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub is: Option<Value>,
     /// Not equal to this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub is_not: Option<Value>,
     /// Equal to what the metadata have there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub as_metadata: Option<String>,
     /// Absent, or a number below this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub below: Option<f64>,
     /// A number above this.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub above: Option<f64>,
     /// Absent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub absent: bool,
     /// There.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub present: bool,
     /// Equal to what is kept under this name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub same_as: Option<String>,
     /// Greater than what is kept under this name: later, as a text; by one, as a number.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub past: Option<String>,
     /// Equal to the timestamp of the last config.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub config_timestamp: bool,
     /// Seconds after the last config is in step; none looks once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub within_s: u64,
 }
 
 /// A log entry to look for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// Its category.
@@ -296,42 +321,60 @@ pub struct Log {
     /// Its level.
     pub level: i64,
     /// Whether graver ones count too.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub or_more: bool,
     /// Seconds it may take.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub within_s: u64,
 }
 
 impl Scenario {
-    /// The folder of the scenarios.
-    #[must_use]
-    pub fn folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
-    }
-
     /// The names of all scenarios, sorted.
-    ///
-    /// # Panics
-    /// If the folder cannot be read.
-    #[must_use]
-    pub fn names() -> Vec<String> {
-        let paths = json_files(&Self::folder()).expect("the scenarios are there");
-        paths.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(name, _)| *name)
     }
 
     /// Reads a scenario for a device. In its texts, `$applied`, `$failure`, `$invalid` and `$tweaked_ref` stand for
     /// the target points of the metadata, `$applied_value` and so on for their values, `$some_point` for one of its
     /// points, and `$family` for the family that scans look at.
     ///
+    /// # Errors
+    /// There is no such scenario.
+    pub fn of(name: &str, subject: &Subject) -> Result<Self, String> {
+        let file = FILES.iter().find(|(known, _)| *known == name);
+        let (_, text) = file.ok_or_else(|| format!("there is no sequence {name}"))?;
+        let mut text = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+        fill_in(&mut text, subject);
+        serde_json::from_value(text).map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// As [`Self::of`], for the device of a model.
+    ///
     /// # Panics
     /// If there is no such scenario, or it is no scenario.
     #[must_use]
     pub fn load(name: &str, model: &Model) -> Self {
-        let path = Self::folder().join(format!("{name}.json"));
-        let mut text = read_json(&path).unwrap_or_else(|error| panic!("{error}"));
-        fill_in(&mut text, model);
-        serde_json::from_value(text).unwrap_or_else(|error| panic!("{name}: {error}"))
+        Self::of(name, &model.subject()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Whether it runs once for each family that the device scans (§9.1).
+    #[must_use]
+    pub fn has_facets(&self) -> bool {
+        self.bucket == "discovery.scan"
+    }
+
+    /// The names of its capabilities, in the order of their first steps.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for step in &self.steps {
+            if let Step::Capability { name, .. } = step
+                && !names.contains(&name.as_str())
+            {
+                names.push(name.as_str());
+            }
+        }
+        names
     }
 
     /// Whether it is for devices in that place.
@@ -342,36 +385,39 @@ impl Scenario {
 
     /// Why the sequence is not for this device, if it is not.
     #[must_use]
-    pub fn does_not_apply(&self, model: &Model) -> Option<String> {
-        if !self.is_for(model.role) {
-            return Some(format!("Not for a device that is {:?}", model.role));
+    pub fn does_not_apply(&self, subject: &Subject) -> Option<String> {
+        if self.skipped.is_some() {
+            return self.skipped.clone();
         }
-        if model.settings.options.suppress_state && !self.without_state {
+        if !self.is_for(subject.role) {
+            return Some(format!("Not for a device that is {}", subject.role));
+        }
+        if !subject.sends_state && !self.without_state {
             return Some("State testing disabled".into());
         }
-        self.lacks(model).map(|missing| format!("the metadata have no {missing}"))
+        self.lacks(&subject.metadata).map(|missing| format!("the metadata have no {missing}"))
     }
 
     /// What the metadata do not have of what the sequence needs.
     #[must_use]
-    pub fn lacks(&self, model: &Model) -> Option<&str> {
-        self.needs.iter().map(String::as_str).find(|pointer| model.metadata.pointer(pointer).is_none())
+    pub fn lacks(&self, metadata: &Value) -> Option<&str> {
+        self.needs.iter().map(String::as_str).find(|pointer| metadata.pointer(pointer).is_none())
     }
 }
 
 /// Puts the names and values of a device in place of what stands for them.
-fn fill_in(value: &mut Value, model: &Model) {
+fn fill_in(value: &mut Value, subject: &Subject) {
     match value {
-        Value::String(text) => match stands_for(text, model) {
+        Value::String(text) => match stands_for(text, subject) {
             Some(filled) => *value = filled,
-            None => *text = named(text, model),
+            None => *text = named(text, subject),
         },
-        Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, model)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, subject)),
         Value::Object(members) => {
             let old = std::mem::take(members);
             let renamed = old.into_iter().map(|(name, mut member)| {
-                fill_in(&mut member, model);
-                (named(&name, model), member)
+                fill_in(&mut member, subject);
+                (named(&name, subject), member)
             });
             *members = renamed.collect::<Map<_, _>>();
         }
@@ -379,20 +425,20 @@ fn fill_in(value: &mut Value, model: &Model) {
     }
 }
 
-fn stands_for(text: &str, model: &Model) -> Option<Value> {
+fn stands_for(text: &str, subject: &Subject) -> Option<Value> {
     let kind = text.strip_prefix('$')?.strip_suffix("_value")?;
-    model.metadata.pointer(&format!("/testing/targets/{kind}/target_value")).cloned()
+    subject.metadata.pointer(&format!("/testing/targets/{kind}/target_value")).cloned()
 }
 
-fn named(text: &str, model: &Model) -> String {
-    let mut text = text.replace("$family", &model.facet);
+fn named(text: &str, subject: &Subject) -> String {
+    let mut text = text.replace("$family", &subject.facet);
     for kind in ["applied", "failure", "invalid", "tweaked_ref"] {
-        let target = model.metadata.pointer(&format!("/testing/targets/{kind}/target_point"));
+        let target = subject.metadata.pointer(&format!("/testing/targets/{kind}/target_point"));
         if let Some(point) = target.and_then(Value::as_str) {
             text = text.replace(&format!("${kind}"), point);
         }
     }
-    let points = model.metadata.pointer("/pointset/points").and_then(Value::as_object);
+    let points = subject.metadata.pointer("/pointset/points").and_then(Value::as_object);
     match points.and_then(|points| points.keys().next_back()) {
         Some(point) => text.replace("$some_point", point),
         None => text,

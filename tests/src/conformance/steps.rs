@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::expect;
 use super::scenario::{Check, Step};
 use super::tester::Tester;
-use super::{Progress, fail, shown};
+use super::{Halt, Progress, fail, shown};
 use crate::world::merge;
 
 /// Blocks of which the state has one if and only if the config has (§9.6 `system_last_update`).
@@ -13,7 +13,7 @@ const PAIRED: [&str; 7] = ["system", "pointset", "alarmset", "gateway", "localne
 /// Seconds after the last config until which an unwanted entry would count.
 const NOT_LOGGED_S: u64 = 10;
 
-impl Tester {
+impl Tester<'_> {
     pub(super) fn step(&mut self, step: &Step) -> Progress {
         match step {
             Step::Set(patch) => {
@@ -28,10 +28,7 @@ impl Tester {
             }
             Step::Resend => self.update(true),
             Step::Reset => self.reset_in_steps(),
-            Step::Broken(text) => {
-                self.send_broken(text);
-                Ok(())
-            }
+            Step::Broken(text) => self.send_broken(text),
             Step::State(check) => self.check_state(check),
             Step::Logged(log) => {
                 let what = format!("log entry {} of level {}", log.category, log.level);
@@ -53,10 +50,7 @@ impl Tester {
                 Ok(())
             }
             Step::StartMoved { later_than } => self.start_moved(later_than),
-            Step::Acknowledged => self.wait(180, "acknowledgement of the config", |tester| {
-                let watch = &tester.world.watch;
-                watch.configs_delivered > 0 && watch.configs_delivered == watch.configs_acknowledged
-            }),
+            Step::Acknowledged => self.acknowledged(),
             Step::Endpoint { to, bad_hash } => self.order_endpoint(*to, *bad_hash),
             Step::EndpointIs { phase, failed, within_s } => self.endpoint_is(phase, *failed, *within_s),
             Step::Switch => self.switch(),
@@ -73,26 +67,42 @@ impl Tester {
             Step::EachProxied { topic, within_s } => self.each_proxied(topic, *within_s),
             Step::Pause(seconds) => self.pause(*seconds),
             Step::PauseWithoutState(seconds) => {
-                if self.metadata.pointer("/testing/nostate") == Some(&Value::Bool(true)) {
-                    self.pause(*seconds)
-                } else {
-                    Ok(())
-                }
+                self.pause(if self.subject.sends_state { 0 } else { *seconds })
             }
+            Step::Capability { name, steps } => self.capability(name, steps),
         }
     }
 
     pub(super) fn pause(&mut self, seconds: u64) -> Progress {
-        self.world.advance(seconds * 1000);
-        self.collect();
+        self.pass(seconds * 1000);
         Ok(())
+    }
+
+    /// What fails is the capability alone, and nothing more of it is looked at.
+    fn capability(&mut self, name: &str, steps: &[Step]) -> Progress {
+        if self.record.has_failed(name) {
+            return Ok(());
+        }
+        let result = steps.iter().try_for_each(|step| self.step(step));
+        self.record.judge(name, &result);
+        Ok(())
+    }
+
+    fn acknowledged(&mut self) -> Progress {
+        let prefix = self.prefix.clone();
+        if self.bench.acknowledged(&prefix).is_none() {
+            return Err(Halt::Skip("The broker does not tell of acknowledgements".to_owned()));
+        }
+        self.wait(180, "acknowledgement of the config", |tester| {
+            tester.bench.acknowledged(&prefix) == Some(true)
+        })
     }
 
     fn check_state(&mut self, check: &Check) -> Progress {
         let waited = self.wait(check.within_s, "such state", |tester| tester.holds(check));
         match waited {
             Ok(()) => Ok(()),
-            Err(super::Halt::Fail(text)) => {
+            Err(Halt::Fail(text)) => {
                 let seen = shown(self.state_at(&check.at));
                 fail(format!("{text}: {} is {seen}, expected {}", check.at, self.wanted_by(check)))
             }
@@ -105,14 +115,14 @@ impl Tester {
         let parts = [
             check.is.as_ref().map(ToString::to_string),
             check.is_not.as_ref().map(|value| format!("not {value}")),
-            check.as_metadata.as_ref().map(|at| shown(self.metadata.pointer(at))),
+            check.as_metadata.as_ref().map(|at| shown(self.subject.metadata.pointer(at))),
             check.below.map(|level| format!("absent or below {level}")),
             check.above.map(|number| format!("above {number}")),
             check.absent.then(|| "absent".into()),
             check.present.then(|| "something".into()),
             check.same_as.as_ref().map(known),
             check.past.as_ref().map(|name| format!("past {}", known(name))),
-            check.config_timestamp.then(|| self.config_timestamp().to_string()),
+            check.config_timestamp.then(|| self.stamp.to_string()),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
@@ -122,14 +132,14 @@ impl Tester {
         let number = seen.and_then(Value::as_f64);
         check.is.as_ref().is_none_or(|value| seen == Some(value))
             && check.is_not.as_ref().is_none_or(|value| seen != Some(value))
-            && check.as_metadata.as_ref().is_none_or(|at| seen == self.metadata.pointer(at))
+            && check.as_metadata.as_ref().is_none_or(|at| seen == self.subject.metadata.pointer(at))
             && check.below.is_none_or(|below| seen.is_none() || number.is_some_and(|number| number < below))
             && check.above.is_none_or(|above| number.is_some_and(|number| number > above))
             && (!check.absent || seen.is_none())
             && (!check.present || seen.is_some())
             && check.same_as.as_ref().is_none_or(|name| seen == self.memory.get(name))
             && check.past.as_ref().is_none_or(|name| is_past(seen, self.memory.get(name)))
-            && (!check.config_timestamp || seen == Some(self.config_timestamp()))
+            && (!check.config_timestamp || seen == Some(&self.stamp))
     }
 
     /// The entry must stay away until ten seconds after the last config was applied.
@@ -143,7 +153,8 @@ impl Tester {
 
     fn is_paired(&self) -> bool {
         let Some(state) = &self.state else { return false };
-        PAIRED.iter().all(|block| state.get(block).is_some() == self.cloud_config().get(block).is_some())
+        let config = self.cloud_config();
+        PAIRED.iter().all(|block| state.get(block).is_some() == config.get(block).is_some())
     }
 
     fn quiet(&mut self, seconds: u64, states: usize) -> Progress {
@@ -158,7 +169,8 @@ impl Tester {
     }
 
     fn start_moved(&mut self, later_than: &str) -> Progress {
-        let start = self.cloud_config().pointer("/system/operation/last_start");
+        let config = self.cloud_config();
+        let start = config.pointer("/system/operation/last_start");
         if is_past(start, self.memory.get(later_than)) {
             return Ok(());
         }

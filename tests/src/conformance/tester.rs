@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use udmi_proto::model::common::Timestamp;
 
+use super::bench::Bench;
 use super::blobs::Prefixes;
 use super::discovery::{self, Target};
 use super::expect;
-use super::{Halt, Progress, Scenario, fail, shown};
-use crate::model::Model;
-use crate::world::{Received, World, merge};
+use super::record::Record;
+use super::subject::Subject;
+use super::{Halt, Pace, Progress, Scenario, fail, shown};
+use crate::world::{Received, merge};
 
 /// The blocks that are sent one by one, each as a whole config (§7.3).
 const BLOCKS: [&str; 6] = ["system", "pointset", "gateway", "localnet", "blobset", "discovery"];
@@ -18,36 +21,33 @@ const BLOCKS: [&str; 6] = ["system", "pointset", "gateway", "localnet", "blobset
 const BURST_MS: u64 = 60;
 /// Seconds a device has to come into step with a config.
 const SYNC_S: u64 = 60;
-/// Milliseconds between two updates.
-const SPACING_MS: u64 = 2000;
-/// Milliseconds from the last state to the next config.
-const HOLD_OFF_MS: i64 = 1000;
-/// Milliseconds between two looks at what has come.
-pub(super) const POLL_MS: u64 = 1000;
+/// Seconds in which a device that sends no state is believed to have taken a config.
+const FAITH_S: u64 = 8;
+/// Seconds that writes of the sequence before may take to end.
+const SETTLE_S: u64 = 30;
+/// Milliseconds between two looks at what changes without a message.
+const POLL_MS: u64 = 1000;
 
 /// The tester.
-#[derive(Debug)]
-pub struct Tester {
-    /// The world it tests in.
-    pub world: World,
-    pub(super) metadata: Value,
-    pub(super) facet: String,
+pub(super) struct Tester<'a> {
+    pub(super) bench: &'a mut dyn Bench,
+    pub(super) subject: &'a Subject,
+    pace: Pace,
     /// What there is to find in the facet's family.
     pub(super) around: BTreeMap<String, Target>,
     /// The device in each registry.
     pub(super) prefixes: Prefixes,
-    /// The configs of the other devices of its gateway, by what their topics begin with.
-    neighbours: BTreeMap<String, Value>,
-    /// What they have sent.
+    /// The device in the registry that is in use.
+    pub(super) prefix: String,
+    /// What came of the other devices of its gateway, and of the other registry.
     pub(super) foreign: Vec<Received>,
-    has_state: bool,
     start: Value,
     /// The config as wanted.
     pub(super) wanted: Value,
     /// The blocks as sent last.
     pub(super) sent: Value,
-    pub(super) stored: Value,
-    read: usize,
+    /// The timestamp of the config sent last.
+    pub(super) stamp: Value,
     pub(super) state: Option<Value>,
     pub(super) states_seen: usize,
     pub(super) events: Vec<Received>,
@@ -58,35 +58,35 @@ pub struct Tester {
     /// States in the registry not in use, since the last switch.
     pub(super) strays: usize,
     pub(super) generation: String,
-    validates: Option<String>,
-    may_change: Vec<String>,
-    findings: Vec<String>,
+    pub(super) record: Record,
+    is_set_up: bool,
     abort: Option<String>,
     body_end: u64,
 }
 
-impl Tester {
-    pub(super) fn new(mut world: World, model: &Model, scenario: &Scenario) -> Self {
-        world.cloud.turn_to(&model.prefix());
-        let neighbours = model.others.iter();
-        let neighbours = neighbours.map(|(id, metadata)| (model.prefix_of(id), Model::config_of(metadata)));
-        let mut start = model.config();
+impl<'a> Tester<'a> {
+    pub(super) fn new(
+        bench: &'a mut dyn Bench,
+        subject: &'a Subject,
+        scenario: &Scenario,
+        pace: Pace,
+    ) -> Self {
+        let mut start = subject.config.clone();
         start["system"]["min_loglevel"] = scenario.level.into();
         start["system"]["testing"]["sequence_name"] = scenario.sequence.clone().into();
+        let record = Record::new(bench.now(), scenario, subject);
         Self {
-            world,
-            metadata: model.metadata.clone(),
-            facet: model.facet.clone(),
-            around: discovery::targets(model),
-            prefixes: Prefixes::of(model),
-            neighbours: neighbours.collect(),
+            bench,
+            subject,
+            pace,
+            around: discovery::targets(subject),
+            prefixes: Prefixes::of(subject),
+            prefix: subject.prefix.clone(),
             foreign: Vec::new(),
-            has_state: !model.settings.options.suppress_state,
             wanted: start.clone(),
             start,
             sent: json!({}),
-            stored: json!({}),
-            read: 0,
+            stamp: Value::Null,
             state: None,
             states_seen: 0,
             events: Vec::new(),
@@ -96,57 +96,79 @@ impl Tester {
             memory: BTreeMap::new(),
             strays: 0,
             generation: String::new(),
-            validates: None,
-            may_change: scenario.may_change.clone(),
-            findings: Vec::new(),
+            record,
+            is_set_up: false,
             abort: None,
             body_end: u64::MAX,
         }
     }
 
-    pub(super) fn into_findings(self) -> Vec<String> {
-        self.findings
-    }
-
     pub(super) fn run(&mut self, scenario: &Scenario) -> Progress {
-        self.set_up(scenario)?;
-        self.body_end = self.world.now().at.0 + scenario.limit_s * 1000;
+        self.take(0, "set up", |tester| tester.set_up())?;
+        self.body_end = self.bench.now().at.0 + scenario.limit_s * 1000;
         for (number, step) in scenario.steps.iter().enumerate() {
-            let place = |halt| match halt {
-                Halt::Fail(text) => Halt::Fail(format!("step {}: {text}", number + 1)),
-                Halt::Skip(reason) => Halt::Skip(reason),
-            };
-            self.step(step).map_err(place)?;
+            let text = serde_json::to_string(step).unwrap_or_else(|_| format!("{step:?}"));
+            self.take(number + 1, &text, |tester| tester.step(step))?;
         }
-        self.healthy("at the end")
+        self.take(scenario.steps.len() + 1, "healthy", |tester| tester.healthy("at the end"))
     }
 
-    /// A first config with an old timestamp as of a registrar, then the one the sequence begins with.
-    fn set_up(&mut self, scenario: &Scenario) -> Progress {
-        self.world.cloud.writes_back = true;
-        for (prefix, config) in std::mem::take(&mut self.neighbours) {
-            self.world.turned_to(&prefix, |world| world.publish_config(&config));
+    /// Takes a step and keeps what came of it.
+    fn take(&mut self, number: usize, text: &str, step: impl FnOnce(&mut Self) -> Progress) -> Progress {
+        self.record.begin(self.bench.now(), number, text);
+        let result = step(self);
+        self.record.end(self.bench.now(), &result);
+        result.map_err(|halt| match halt {
+            Halt::Fail(text) if number > 0 => Halt::Fail(format!("step {number}: {text}")),
+            other => other,
+        })
+    }
+
+    /// What a registrar would have done if nobody has, then the config the sequence begins with, to which the first
+    /// state is the answer.
+    fn set_up(&mut self) -> Progress {
+        let subject = self.subject;
+        for (prefix, config) in &subject.neighbours {
+            if self.bench.config(prefix).is_null() {
+                self.publish(prefix, config)?;
+            }
         }
-        let mut registered = self.start.clone();
-        registered["timestamp"] = self.metadata["timestamp"].clone();
-        self.world.publish_config(&registered);
-        self.world.advance(8000);
-        self.collect();
-        if self.has_state {
-            self.wait(SYNC_S, "a first state", |tester| tester.state.is_some())?;
+        let prefix = self.prefix.clone();
+        if self.bench.config(&prefix).is_null() {
+            let mut registered = self.start.clone();
+            registered["timestamp"] = subject.metadata["timestamp"].clone();
+            self.publish(&prefix, &registered)?;
         }
-        self.stored = self.world.cloud.config.clone();
-        self.point_home();
-        self.reset_in_steps()?;
+        self.point_home()?;
+        self.sent = self.bench.config(&prefix);
+        if self.pace.resets_fully {
+            self.reset_in_steps()?;
+        } else {
+            self.reset()?;
+        }
+        self.settle()?;
         self.healthy("before it begins")?;
         self.logs.clear();
         self.events.clear();
         self.states_seen = 0;
-        self.validates.clone_from(&scenario.validates);
+        self.is_set_up = true;
         Ok(())
     }
 
-    fn healthy(&mut self, when: &str) -> Progress {
+    /// Lets writes end that the config has caused: what they change in the state is none of the sequence's.
+    fn settle(&mut self) -> Progress {
+        let is_writing = |tester: &Self| {
+            let points = tester.state_at("/pointset/points").and_then(Value::as_object);
+            points.into_iter().flatten().any(|(_, point)| point["value_state"] == "updating")
+        };
+        // One that does not end is for a sequence to find.
+        match self.wait(SETTLE_S, "end of all writes", |tester| !is_writing(tester)) {
+            Err(halt) if self.abort.is_some() => Err(halt),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn healthy(&mut self, when: &str) -> Progress {
         let level = self.state_at("/system/status/level").and_then(Value::as_i64);
         match level {
             Some(level) if level >= 400 => fail(format!("the system's status is {level} {when}")),
@@ -155,19 +177,24 @@ impl Tester {
     }
 
     /// Wants the config the sequence began with.
-    fn reset(&mut self) {
+    fn want_start(&mut self) {
         self.wanted = self.start.clone();
-        let known = self.state_at("/system/operation/last_start").cloned();
+        let state = self.state_at("/system/operation/last_start").cloned();
+        let known = state.or_else(|| self.cloud_config().pointer("/system/operation/last_start").cloned());
         self.wanted["system"]["operation"]["last_start"] = known.unwrap_or("1970-01-01T00:01:13Z".into());
+    }
+
+    fn reset(&mut self) -> Progress {
+        self.want_start();
+        self.update(false)
     }
 
     /// A config that says it resets, then the one the sequence begins with.
     pub(super) fn reset_in_steps(&mut self) -> Progress {
-        self.reset();
+        self.want_start();
         self.wanted["system"]["testing"]["sequence_name"] = "reset_config".into();
         self.update(true)?;
-        self.reset();
-        self.update(false)
+        self.reset()
     }
 
     /// Wants one member as it was when the sequence began.
@@ -183,84 +210,103 @@ impl Tester {
         self.state.as_ref()?.pointer(pointer)
     }
 
-    /// The timestamp of the config sent last.
-    pub(super) fn config_timestamp(&self) -> &Value {
-        &self.stored["timestamp"]
+    /// What the cloud holds as the config, which UDMIS may have changed since.
+    pub(super) fn cloud_config(&self) -> Value {
+        self.bench.config(&self.prefix)
     }
 
-    /// What the cloud holds as the config, which UDMIS may have changed since.
-    pub(super) fn cloud_config(&self) -> &Value {
-        &self.world.cloud.config
+    /// The wall clock as a timestamp of whole seconds.
+    pub(super) fn timestamp(&self) -> String {
+        Timestamp::from_millis_whole_seconds(self.bench.now().utc.0).as_str().to_owned()
+    }
+
+    /// Changes the config of a device, which publishes it.
+    pub(super) fn edit(&mut self, prefix: &str, mut change: impl FnMut(&mut Value)) -> Progress {
+        self.bench.edit(prefix, &mut change).map_err(Halt::Fail)?;
+        self.record.sent(self.bench.now(), prefix, self.bench.config(prefix));
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self, prefix: &str, config: &Value) -> Progress {
+        self.edit(prefix, |known| known.clone_from(config))
     }
 
     /// Sends each block that differs, or all of them, and waits until device and cloud are in step.
     pub(super) fn update(&mut self, all: bool) -> Progress {
         self.await_turn();
         let seen = self.states_seen;
-        let stamp = self.world.timestamp();
-        // What UDMIS wrote into the config of its own stays.
-        self.stored = self.world.cloud.config.clone();
-        for block in BLOCKS {
-            if all || self.wanted.get(block) != self.sent.get(block) {
-                self.issued_utc = self.world.now().utc.whole_second().0;
-                self.send_block(block, &stamp);
-                self.world.advance(BURST_MS);
-            }
+        let stamp = self.timestamp();
+        let differs = |block: &&str| all || self.wanted.get(block) != self.sent.get(block);
+        let blocks: Vec<_> = BLOCKS.into_iter().filter(differs).collect();
+        for block in blocks {
+            self.issued_utc = self.bench.now().utc.whole_second().0;
+            self.send_block(block, &stamp)?;
+            self.pass(BURST_MS);
         }
         self.await_sync(seen)?;
-        self.applied_at = self.world.now().at.0;
+        self.applied_at = self.bench.now().at.0;
         Ok(())
     }
 
-    fn send_block(&mut self, block: &str, stamp: &str) {
+    fn send_block(&mut self, block: &str, stamp: &str) -> Progress {
         let wanted = self.wanted.get(block).cloned().unwrap_or(Value::Null);
-        self.stored[block] = wanted.clone();
-        self.sent[block] = wanted;
-        let known = self.world.cloud.config.pointer("/system/operation/last_start").cloned();
-        merge(&mut self.stored, &json!({ "timestamp": stamp, "version": "1.5.7" }));
-        if let Some(members) = self.stored.as_object_mut() {
-            members.retain(|_, member| !member.is_null());
-        }
-        // The tool never takes a start back that UDMIS has written.
-        if let Some(known) = known
-            && self.stored.pointer("/system/operation").is_some()
-        {
-            self.stored["system"]["operation"]["last_start"] = known;
-        }
-        let config = self.stored.clone();
-        self.world.publish_config(&config);
+        self.sent[block] = wanted.clone();
+        self.stamp = stamp.into();
+        let prefix = self.prefix.clone();
+        self.edit(&prefix, |config| {
+            // The tool never takes a start back that UDMIS has written.
+            let known = config.pointer("/system/operation/last_start").cloned();
+            merge(config, &json!({ "timestamp": stamp, "version": "1.5.7" }));
+            config[block] = wanted.clone();
+            if let Some(members) = config.as_object_mut() {
+                members.retain(|_, member| !member.is_null());
+            }
+            if let Some(known) = known
+                && config.pointer("/system/operation").is_some()
+            {
+                config["system"]["operation"]["last_start"] = known;
+            }
+        })
     }
 
     /// Sends a text that is no config.
-    pub(super) fn send_broken(&mut self, text: &str) {
+    pub(super) fn send_broken(&mut self, text: &str) -> Progress {
         self.await_turn();
-        self.issued_utc = self.world.now().utc.whole_second().0;
-        self.world.publish("config", text, true);
+        let now = self.bench.now();
+        self.issued_utc = now.utc.whole_second().0;
+        self.bench.publish_text(&self.prefix, text).map_err(Halt::Fail)?;
+        self.record.sent(now, &self.prefix, text.into());
         self.sent = json!({}); // all blocks differ from now on
-        self.applied_at = self.world.now().at.0;
+        self.applied_at = now.at.0;
+        Ok(())
     }
 
-    /// Two seconds from the last config in force, and a second from the last state's timestamp.
+    /// A while from the last config in force and from the last state's timestamp; and no two configs of one second,
+    /// since a state tells which one it answers by the second.
     pub(super) fn await_turn(&mut self) {
-        let spaced = self.applied_at + SPACING_MS;
-        let now = self.world.now();
-        let stated = self.state_at("/timestamp").and_then(Value::as_str).and_then(expect::millis);
-        let held = stated.map_or(0, |stated| (stated + HOLD_OFF_MS - now.utc.0).max(0));
-        let wait = spaced.saturating_sub(now.at.0).max(u64::try_from(held).unwrap_or(0));
-        self.world.advance(wait);
-        self.collect();
+        let now = self.bench.now();
+        let spaced = (self.applied_at + self.pace.spacing_ms).saturating_sub(now.at.0);
+        let millis = |value: &Value| value.as_str().and_then(expect::millis);
+        let stated =
+            self.state_at("/timestamp").and_then(millis).map(|stated| stated + self.pace.hold_off_ms);
+        let stamped = millis(&self.stamp).map(|stamped| stamped + 1000);
+        let held = [stated, stamped].into_iter().flatten().map(|until| until - now.utc.0).max();
+        let held = held.and_then(|held| u64::try_from(held).ok()).unwrap_or(0);
+        self.pass(spaced.max(held));
     }
 
     fn await_sync(&mut self, seen: usize) -> Progress {
-        if !self.has_state {
-            self.world.advance(8000); // without `last_config` there is nothing but patience
-            self.collect();
+        if !self.subject.sends_state {
+            self.pass(FAITH_S * 1000); // without `last_config` there is nothing but patience
             return Ok(());
         }
         let waited = self.wait(SYNC_S, "device and cloud in step", |tester| tester.is_in_step(seen));
         if waited.is_err() && self.abort.is_none() {
+            if self.state.is_none() {
+                return fail(format!("no state at all within {SYNC_S} s"));
+            }
             let last = shown(self.state_at("/system/last_config"));
-            let wanted = shown(Some(self.config_timestamp()));
+            let wanted = shown(Some(&self.stamp));
             return fail(format!("not in step after {SYNC_S} s: last_config {last}, config {wanted}"));
         }
         waited
@@ -273,20 +319,21 @@ impl Tester {
             None => true,
             Some(value) => same_second(value, wanted),
         };
-        let last_config = matches("/system/last_config", Some(self.config_timestamp()));
-        let start = self.cloud_config().pointer("/system/operation/last_start");
+        let last_config = matches("/system/last_config", Some(&self.stamp));
+        let config = self.cloud_config();
+        let start = config.pointer("/system/operation/last_start");
         let answered = self.states_seen > seen || state.pointer("/system/last_config").is_some();
         last_config && matches("/system/operation/last_start", start) && answered
     }
 
-    /// Looks every second until `done`, for so many seconds; not past the end of the body.
+    /// Looks at every message until `done`, for so many seconds; not past the end of the body.
     pub(super) fn wait(
         &mut self,
         seconds: u64,
         what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
     ) -> Progress {
-        let end = self.world.now().at.0 + seconds * 1000;
+        let end = self.bench.now().at.0 + seconds * 1000;
         loop {
             self.collect();
             if let Some(reason) = &self.abort {
@@ -295,33 +342,45 @@ impl Tester {
             if done(self) {
                 return Ok(());
             }
-            let now = self.world.now().at.0;
+            let now = self.bench.now().at.0;
             if now >= self.body_end {
                 return fail(format!("the time is up while waiting for {what}"));
             }
             if now >= end {
                 return fail(format!("no {what} within {seconds} s"));
             }
-            self.world.advance(POLL_MS.min(end - now));
+            self.bench.wait(POLL_MS.min(end - now));
+        }
+    }
+
+    /// Lets so many milliseconds pass, and takes in what comes.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        let end = self.bench.now().at.0 + milliseconds;
+        loop {
+            self.collect();
+            let left = end.saturating_sub(self.bench.now().at.0);
+            if left == 0 {
+                return;
+            }
+            self.bench.wait(left);
         }
     }
 
     /// Seconds left of those that were given from the moment the last config was in force.
     pub(super) fn left_of(&self, seconds: u64) -> u64 {
         let end = self.applied_at + seconds * 1000;
-        end.saturating_sub(self.world.now().at.0).div_ceil(1000)
+        end.saturating_sub(self.bench.now().at.0).div_ceil(1000)
     }
 
     /// Takes in what has come.
     pub(super) fn collect(&mut self) {
-        while let Some(received) = self.world.cloud.received.get(self.read).cloned() {
-            self.read += 1;
-            if received.prefix != self.world.cloud.prefix() {
+        while let Some(received) = self.bench.take() {
+            self.record.received(&received, self.is_set_up);
+            if received.prefix != self.prefix {
                 self.strays += usize::from(received.topic == "state" && received.prefix == self.other());
                 self.foreign.push(received);
                 continue;
             }
-            self.validate(&received);
             match received.topic.as_str() {
                 "state" => self.take_state(received.payload),
                 "events/system" => {
@@ -334,16 +393,6 @@ impl Tester {
         }
     }
 
-    fn validate(&mut self, received: &Received) {
-        let Some(folder) = &self.validates else { return };
-        let document = received.topic.replace('/', "_");
-        if (document == "state" || document == format!("events_{folder}"))
-            && let Err(found) = crate::upstream::validate(&document, &received.payload)
-        {
-            self.findings.extend(found.iter().map(|finding| format!("{document}: {finding}")));
-        }
-    }
-
     fn take_state(&mut self, state: Value) {
         let stamp = |state: &Value| state.get("timestamp").and_then(Value::as_str).and_then(expect::millis);
         let Some(millis) = stamp(&state) else { return };
@@ -353,11 +402,10 @@ impl Tester {
         if let Some(reason) = expect::unreadable(&state) {
             self.abort.get_or_insert(reason);
         }
-        if self.validates.is_some()
+        if self.is_set_up
             && let Some(before) = &self.state
         {
-            let changes = expect::unallowed_changes(before, &state, &self.may_change);
-            self.findings.extend(changes.into_iter().map(|path| format!("device_state: {path} changed")));
+            self.record.changed(before, &state);
         }
         self.states_seen += 1;
         self.state = Some(state);

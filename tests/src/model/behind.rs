@@ -1,5 +1,7 @@
 //! A device as a gateway, and behind one, with other devices beside it.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 use udmi_proto::{Endpoint, GatewaySettings, Map, ProxySettings, Settings, Source, Transport};
 
@@ -16,6 +18,16 @@ pub enum Role {
     Gateway,
     /// A gateway acts for it.
     Proxied,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Gateway => "a gateway",
+            Self::Proxied => "proxied",
+        })
+    }
 }
 
 /// The id of the gateway.

@@ -307,7 +307,7 @@ impl Watch {
 
 /// Makes good what the schema has wrong: references have characters that its pattern lacks, and addresses are in lower
 /// case (§11 items 33 and 34).
-fn tolerate(event: &mut Value) {
+pub(crate) fn tolerate(event: &mut Value) {
     if let Some(refs) = event.get_mut("refs").and_then(Value::as_object_mut) {
         let old = std::mem::take(refs);
         refs.extend(

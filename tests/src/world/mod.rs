@@ -27,6 +27,7 @@ use udmi_proto::{
     StoreId, Udmi, UtcMillis,
 };
 
+pub(crate) use check::tolerate;
 pub use check::{Emitted, Watch};
 pub use cloud::{Cloud, Received, merge};
 pub use network::{Cut, Opens, Weather};

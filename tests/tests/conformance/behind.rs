@@ -113,5 +113,5 @@ fn a_proxied_device_that_answers_under_another_name_is_caught() {
         received.prefix = received.prefix.replace("AHU-1", STRANGER);
         vec![received]
     };
-    assert_fails(&model, "system_last_update", renamed, "no a first state");
+    assert_fails(&model, "system_last_update", renamed, "no state at all");
 }
