@@ -1,4 +1,5 @@
-//! What the tests of more than one crate stand on: the simulated world ([`world`]), the conformance suite that
+//! What the tests of more than one crate stand on: the simulated world ([`world`]), lives in it ([`sim`]) and what has to
+//! hold for them ([`property`]), the conformance suite that
 //! runs in it ([`conformance`]), site models ([`model`]), UDMI's schemas ([`upstream`]), devices and brokers on
 //! real sockets ([`live`]), `data:` URLs ([`data_url`]), and a dialect of no vendor's ([`toy`]).
 
@@ -6,6 +7,8 @@ pub mod conformance;
 pub mod data_url;
 pub mod live;
 pub mod model;
+pub mod property;
+pub mod sim;
 pub mod toy;
 pub mod upstream;
 pub mod world;

@@ -10,6 +10,7 @@ use udmi_proto::{Command, ConnId, Now, Settings};
 
 use super::Registry;
 use super::proxies::Proxies;
+use crate::property::{Property, ensure, violated};
 use crate::upstream;
 
 /// UDMI's own event folders, for which there are schemas.
@@ -147,10 +148,13 @@ impl Watch {
             match wire::decode(buffer, wire::MAX_REMAINING) {
                 Ok(Some(packet)) => self.packet(now, conn, packet),
                 Ok(None) => {
-                    assert!(buffer.is_empty(), "half a packet in one send");
+                    let is_whole = buffer.is_empty();
+                    ensure(is_whole, Property::OutputIsAllowed, || "half a packet in one send".into());
                     return;
                 }
-                Err(error) => panic!("the device sends what is no MQTT: {error}"),
+                Err(error) => {
+                    violated(Property::OutputIsAllowed, &format!("the device sends what is no MQTT: {error}"))
+                }
             }
         }
     }
@@ -159,13 +163,18 @@ impl Watch {
         match packet {
             Packet::Connect(connect) => {
                 let known = self.registries.get(&connect.client_id);
-                self.prefix = known.expect("a client identifier of a registry").clone();
+                ensure(known.is_some(), Property::OutputIsAllowed, || {
+                    format!("{} is no client identifier of a registry", connect.client_id)
+                });
+                self.prefix = known.cloned().unwrap_or_default();
             }
             Packet::Subscribe { id, filters } => {
                 for (filter, _) in filters {
                     let (prefix, rest) = self.split(&filter);
                     let allowed = ["config", "commands/#", "errors"].contains(&rest);
-                    assert!(allowed, "subscription to {filter} is not on the access list");
+                    ensure(allowed, Property::OutputIsAllowed, || {
+                        format!("subscription to {filter} is not on the access list")
+                    });
                     if let Some(proxies) = self.proxies.as_mut().filter(|_| prefix != self.prefix) {
                         proxies.subscribes(prefix, rest, id);
                     }
@@ -191,7 +200,7 @@ impl Watch {
             | Packet::PingReq
             | Packet::Disconnect => {}
             Packet::ConnAck { .. } | Packet::SubAck { .. } | Packet::UnsubAck(_) | Packet::PingResp => {
-                panic!("the device sends a packet of a server")
+                violated(Property::OutputIsAllowed, "the device sends a packet of a server")
             }
         }
     }
@@ -202,11 +211,12 @@ impl Watch {
         let is_proxied = prefix != self.prefix;
         let is_attachment = is_proxied && rest == "attach";
         let allowed = rest == "state" || rest.starts_with("events/") || is_attachment;
-        assert!(allowed, "publish on {topic} is not on the access list");
-        assert!(
-            !retain && qos == Qos::AtLeastOnce,
-            "{topic}: a device publishes at QoS 1 and retains nothing"
-        );
+        ensure(allowed, Property::OutputIsAllowed, || {
+            format!("publish on {topic} is not on the access list")
+        });
+        ensure(!retain && qos == Qos::AtLeastOnce, Property::OutputIsAllowed, || {
+            format!("{topic}: a device publishes at QoS 1 and retains nothing")
+        });
         if let Some(id) = id {
             self.unacknowledged.insert(id);
             self.most_unacknowledged = self.most_unacknowledged.max(self.unacknowledged.len());
@@ -215,13 +225,14 @@ impl Watch {
             proxies.publishes(prefix, rest, id);
         }
         let payload: Value = if is_attachment {
-            assert!(
-                payload.is_empty() && !dup,
-                "{topic}: an attachment is empty, and new on each connection"
-            );
+            ensure(payload.is_empty() && !dup, Property::OutputIsAllowed, || {
+                format!("{topic}: an attachment is empty, and new on each connection")
+            });
             Value::Null
         } else {
-            serde_json::from_slice(&payload).expect("the device sends JSON")
+            serde_json::from_slice(&payload).unwrap_or_else(|error| {
+                violated(Property::OutputIsAllowed, &format!("{topic}: no JSON: {error}"))
+            })
         };
         if !dup && !is_attachment {
             self.validate(rest, &payload);
@@ -252,7 +263,9 @@ impl Watch {
             None => "state".to_owned(),
             Some(folder) if FOLDERS.contains(&folder) => format!("events_{folder}"),
             Some(_) => {
-                assert!(payload.get("timestamp").is_some(), "an event without a timestamp: {payload}");
+                ensure(payload.get("timestamp").is_some(), Property::OutputIsAllowed, || {
+                    format!("an event without a timestamp: {payload}")
+                });
                 return;
             }
         };
@@ -261,7 +274,9 @@ impl Watch {
         }
         if let Err(findings) = upstream::validate(&name, &document) {
             let findings: Vec<_> = findings.iter().map(ToString::to_string).collect();
-            panic!("{topic} does not fit its schema: {}\n{payload}", findings.join("; "));
+            let findings = findings.join("; ");
+            let what = format!("{topic} does not fit its schema: {findings}\n{payload}");
+            violated(Property::OutputIsAllowed, &what);
         }
     }
 

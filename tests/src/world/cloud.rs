@@ -56,6 +56,8 @@ pub struct Cloud {
     next_id: PacketId,
     /// What has arrived, oldest first.
     pub received: Vec<Received>,
+    /// The last state of each device among what was forgotten.
+    states: BTreeMap<String, Value>,
     /// The config last published with [`World::publish_config`].
     pub config: Value,
     /// Whether a newer start of the device is written into the config.
@@ -77,6 +79,7 @@ impl Cloud {
             buffer: BytesMut::new(),
             next_id: PacketId::FIRST,
             received: Vec::new(),
+            states: BTreeMap::new(),
             config: Value::Null,
             writes_back: false,
             alter: None,
@@ -116,7 +119,14 @@ impl Cloud {
     /// The state that arrived last.
     #[must_use]
     pub fn state(&self) -> Option<&Value> {
-        self.on("state").next_back().map(|message| &message.payload)
+        let state = self.on("state").next_back().map(|message| &message.payload);
+        state.or_else(|| self.states.get(&self.prefix))
+    }
+
+    pub(super) fn forget(&mut self) {
+        for message in self.received.drain(..).filter(|message| message.topic == "state") {
+            self.states.insert(message.prefix, message.payload);
+        }
     }
 
     /// A member of the state that arrived last, by its JSON pointer.

@@ -8,6 +8,7 @@
 mod boot;
 mod check;
 mod cloud;
+mod defect;
 mod network;
 mod plant;
 mod proxies;
@@ -30,12 +31,15 @@ use udmi_proto::{
 pub(crate) use check::tolerate;
 pub use check::{Emitted, Watch};
 pub use cloud::{Cloud, Received, merge};
+pub use defect::Defect;
 pub use network::{Cut, Opens, Weather};
 pub use plant::{Answer, Asked, Fieldbus, Installed, Neighbour, Plant};
 pub use setup::{Registry, Setup};
 pub use staging::{Source, Staging};
 
+use crate::property::{Property, ensure};
 use cloud::CLOUD;
+use defect::Spoiler;
 use network::{Direction, Network};
 
 /// Where the monotonic clock of a world starts, in milliseconds.
@@ -94,6 +98,7 @@ pub struct World {
     recorder: Option<Recorder<Udmi>>,
     traces: Vec<Vec<String>>,
     transcript: Option<Transcript>,
+    spoiler: Option<Spoiler>,
     calls_now: (u64, u32),
     calls: u64,
 }
@@ -124,6 +129,7 @@ impl World {
             recorder: None,
             traces: Vec::new(),
             transcript: setup.transcript.map(Transcript::new),
+            spoiler: setup.defect.map(Spoiler::new),
             calls_now: (0, 0),
             calls: 0,
             setup,
@@ -220,6 +226,14 @@ impl World {
     #[must_use]
     pub fn traces(&self) -> &[Vec<String>] {
         &self.traces
+    }
+
+    /// Forgets the messages, notices and hooks that have come so far, but for the last state of each device.
+    pub fn forget(&mut self) {
+        self.watch.emitted.clear();
+        self.notices.clear();
+        self.plant.forget_asked();
+        self.cloud.forget();
     }
 
     /// The transcript since it was last taken.
@@ -375,7 +389,9 @@ impl World {
         self.calls += 1;
         self.calls_now =
             if self.calls_now.0 == self.at { (self.at, self.calls_now.1 + 1) } else { (self.at, 1) };
-        assert!(self.calls_now.1 < SPINNING, "the device spins: {:?}", device.wake_reason());
+        ensure(self.calls_now.1 < SPINNING, Property::TicksReachQuiet, || {
+            format!("the device spins: {:?}", device.wake_reason())
+        });
         // A timer of this very moment fires before the event is looked at, and may still cancel the hook.
         let answered = match &event {
             Event::HookDone { id, .. } => Some(*id),
@@ -389,7 +405,10 @@ impl World {
             recorder.event(now, &event);
         }
         let shown = self.transcript.is_some().then(|| event.clone());
-        device.handle(now, event);
+        let mut event = event;
+        if self.spoiler.as_mut().is_none_or(|spoiler| spoiler.event(now, &mut event)) {
+            device.handle(now, event);
+        }
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
         self.record(shown.as_ref(), &actions);
         self.perform(actions.into());
@@ -397,8 +416,13 @@ impl World {
             self.open_hooks.remove(&id);
         }
         let limits = &self.setup.limits;
-        assert!(self.open_hooks.len() <= limits.pending_hooks, "too many hooks are open");
-        assert!(self.open_stores.len() <= limits.pending_stores, "too many stores are open");
+        let (hooks, stores) = (self.open_hooks.len(), self.open_stores.len());
+        ensure(hooks <= limits.pending_hooks, Property::QueuesAreBounded, || {
+            format!("{hooks} hooks are open")
+        });
+        ensure(stores <= limits.pending_stores, Property::QueuesAreBounded, || {
+            format!("{stores} stores are open")
+        });
     }
 
     fn record(&mut self, event: Option<&Event>, actions: &[Action]) {
@@ -415,19 +439,29 @@ impl World {
     }
 
     fn perform(&mut self, mut actions: VecDeque<Action>) {
+        let now = self.now();
+        if let Some(spoiler) = &mut self.spoiler {
+            actions = actions.into_iter().flat_map(|action| spoiler.action(now, action)).collect();
+        }
         let sends = actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
-        assert!(sends <= 1, "{sends} sends in one call");
+        ensure(sends <= 1, Property::OutputIsAllowed, || format!("{sends} sends in one call"));
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Open { conn, to } => self.dial(conn, &to),
                 Action::Send { conn, bytes } => {
-                    let now = self.now();
-                    self.watch.sent(now, conn, &bytes.bytes());
-                    self.carry(Direction::Up, conn, &bytes.bytes());
+                    let mut bytes = bytes.bytes();
+                    if let Some(spoiler) = &mut self.spoiler {
+                        bytes = spoiler.sent(now, &bytes);
+                    }
+                    self.watch.sent(now, conn, &bytes);
+                    self.carry(Direction::Up, conn, &bytes);
                 }
                 Action::Close { conn } => self.hang_up(conn),
                 Action::Store { id, key, value } => {
-                    assert!(self.open_stores.insert(id), "store {id} is asked for twice");
+                    let is_new = self.open_stores.insert(id);
+                    ensure(is_new, Property::EverythingIsResolved, || {
+                        format!("store {id} is asked for twice")
+                    });
                     let run = self.run;
                     self.schedule(self.setup.store_ms, Happening::Stored { run, id, key, value });
                 }
@@ -439,7 +473,8 @@ impl World {
                 Action::Fetch { id, request } => self.fetch(id, request),
                 Action::Release { id } => self.staging.release(id),
                 Action::InvokeHook { id, hook } => {
-                    assert!(self.open_hooks.insert(id), "hook {id} is invoked twice");
+                    let is_new = self.open_hooks.insert(id);
+                    ensure(is_new, Property::EverythingIsResolved, || format!("hook {id} is invoked twice"));
                     let content = self.staging.content_for(&hook);
                     for (after, found) in self.plant.finds(&hook) {
                         let command = udmi_proto::Command::Found { scan: id, found: Box::new(found) };
@@ -452,12 +487,17 @@ impl World {
                     }
                 }
                 Action::CancelHook { id } => {
-                    assert!(self.open_hooks.remove(&id), "hook {id} is cancelled, and is not open");
+                    let is_open = self.open_hooks.remove(&id);
+                    ensure(is_open, Property::EverythingIsResolved, || {
+                        format!("hook {id} is cancelled, and is not open")
+                    });
                     self.plant.cancel(id);
                 }
                 Action::Notify(notice) => self.notices.push(notice),
                 Action::Exit(reason) => {
-                    assert!(actions.is_empty(), "exit is not the last action");
+                    ensure(actions.is_empty(), Property::OutputIsAllowed, || {
+                        "exit is not the last action".into()
+                    });
                     self.ended(reason);
                 }
             }

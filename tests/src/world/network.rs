@@ -6,6 +6,7 @@ use bytes::Bytes;
 use udmi_proto::{Closed, ConnId, Endpoint, Event};
 
 use super::{Happening, World};
+use crate::property::{Property, ensure};
 
 /// How a stream of bytes is cut into pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,10 +191,11 @@ impl World {
     pub(super) fn carry(&mut self, direction: Direction, conn: ConnId, bytes: &Bytes) {
         let Some(link) = self.network.pipe.as_ref().filter(|pipe| pipe.conn == conn).map(|pipe| pipe.link)
         else {
-            assert!(
-                direction == Direction::Down || self.network.names.values().any(|known| *known == conn),
-                "bytes for {conn}, which was never opened"
-            );
+            let is_known =
+                direction == Direction::Down || self.network.names.values().any(|known| *known == conn);
+            ensure(is_known, Property::OutputIsAllowed, || {
+                format!("bytes for {conn}, which was never opened")
+            });
             return;
         };
         if let Some(pipe) = &mut self.network.pipe {

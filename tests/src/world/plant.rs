@@ -1,10 +1,12 @@
 //! The plant: what answers the device's hooks, and when.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use udmi_proto::{BlobOutcome, Command, Found, Hook, HookId, Map, Outcome, Reading, Value};
 
 /// How a hook is answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It is done after so many milliseconds.
     Ok(u64),
@@ -128,6 +130,10 @@ impl Plant {
     #[must_use]
     pub fn asked(&self) -> &[Hook] {
         &self.asked
+    }
+
+    pub(super) fn forget_asked(&mut self) {
+        self.asked.clear();
     }
 
     /// Takes the hook that waits to be answered by hand, by its number.

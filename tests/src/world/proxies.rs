@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use device_link::wire::PacketId;
 
+use crate::property::{Property, ensure};
+
 /// How far a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -31,23 +33,23 @@ impl Proxies {
     pub(super) fn publishes(&mut self, prefix: &str, topic: &str, id: Option<PacketId>) {
         let step = self.0.get(prefix).copied();
         if topic == "attach" {
-            assert!(step != Some(Step::Attached), "{prefix} is attached, and announced again");
+            ensure(step != Some(Step::Attached), Property::OutputIsAllowed, || {
+                format!("{prefix} is attached, and announced again")
+            });
             self.0.insert(prefix.to_owned(), Step::Announced(id));
         } else {
-            assert!(
-                step == Some(Step::Attached),
-                "{prefix} publishes on {topic}, and is not attached: {step:?}"
-            );
+            ensure(step == Some(Step::Attached), Property::OutputIsAllowed, || {
+                format!("{prefix} publishes on {topic}, and is not attached: {step:?}")
+            });
         }
     }
 
     pub(super) fn subscribes(&mut self, prefix: &str, topic: &str, id: PacketId) {
         let step = self.0.get(prefix).copied();
         let is_early = matches!(step, None | Some(Step::Announced(_)));
-        assert!(
-            !is_early,
-            "{prefix}/{topic} is subscribed to before the attachment is acknowledged: {step:?}"
-        );
+        ensure(!is_early, Property::OutputIsAllowed, || {
+            format!("{prefix}/{topic} is subscribed to before the attachment is acknowledged: {step:?}")
+        });
         if topic == "config" && step == Some(Step::Acknowledged) {
             self.0.insert(prefix.to_owned(), Step::Subscribing(id));
         }

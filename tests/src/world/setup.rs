@@ -2,7 +2,7 @@
 
 use udmi_proto::{Credentials, Limits, Settings, UtcMillis};
 
-use super::{Plant, Weather};
+use super::{Defect, Plant, Weather};
 
 /// What a world is made from.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Setup {
     /// Ids of the devices that the cloud has bound to this one, a gateway, in each registry: the broker lets it act
     /// for them and no others (§1.5).
     pub bound: Vec<String>,
+    /// What is wrong with the device, to see whether it is noticed.
+    pub defect: Option<Defect>,
     /// Whether each call is recorded as a trace.
     pub records: bool,
     /// The width of the transcript, if one is kept.
@@ -58,6 +60,7 @@ impl Setup {
             refused: Vec::new(),
             accounts: Vec::new(),
             bound: Vec::new(),
+            defect: None,
             records: false,
             transcript: None,
         }

@@ -8,6 +8,7 @@ use udmi_proto::{Event, FetchId, Hook};
 
 use super::{Happening, World};
 use crate::data_url;
+use crate::property::{Property, ensure};
 
 /// Something that can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,10 @@ impl Staging {
     }
 
     pub(super) fn release(&mut self, id: FetchId) {
-        assert!(self.open.remove(&id).is_some(), "fetch {id} is released, and there is none");
+        let is_open = self.open.remove(&id).is_some();
+        ensure(is_open, Property::EverythingIsResolved, || {
+            format!("fetch {id} is released, and there is none")
+        });
     }
 
     /// The run is over: what was staged is the host's.
@@ -80,10 +84,14 @@ impl Staging {
     /// What a hook is about, which has to be staged as a whole.
     pub(super) fn content_for(&self, hook: &Hook) -> Option<Bytes> {
         let Hook::ProcessBlob { staged, size, sha256, .. } = hook else { return None };
-        let fetch = self.open.get(staged).expect("the blob is staged");
-        assert!(fetch.is_done, "fetch {staged} is processed before it is done");
-        assert_eq!(u64::try_from(fetch.source.content.len()), Ok(*size), "the size told to the application");
-        assert_eq!(data_url::sha256(&fetch.source.content), *sha256, "the hash told to the application");
+        let told = |holds, what: &str| {
+            ensure(holds, Property::OutputIsAllowed, || format!("blob of fetch {staged}: {what}"));
+        };
+        let fetch = self.open.get(staged);
+        told(fetch.is_some_and(|fetch| fetch.is_done), "processed before it is staged");
+        let fetch = fetch?;
+        told(u64::try_from(fetch.source.content.len()) == Ok(*size), "the application is told a wrong size");
+        told(data_url::sha256(&fetch.source.content) == *sha256, "the application is told a wrong hash");
         Some(fetch.source.content.clone())
     }
 
@@ -142,7 +150,8 @@ impl World {
         let source = self.staging.sources.get(&url).cloned().or_else(inline).unwrap_or_else(gone);
         let fetch = Fetch { source, limit, told_size: false, staged: 0, is_done: false };
         self.staging.begun += 1;
-        assert!(self.staging.open.insert(id, fetch).is_none(), "fetch {id} is begun twice");
+        let is_new = self.staging.open.insert(id, fetch).is_none();
+        ensure(is_new, Property::EverythingIsResolved, || format!("fetch {id} is begun twice"));
         self.go_on_later(id);
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn last_config() -> Config {
         etag: None,
         expiry: None,
         increment: None,
-        blocks: vec!["localnet"],
+        blocks: vec!["localnet".into()],
         seconds_back: 0,
     }
 }

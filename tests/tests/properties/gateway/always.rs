@@ -10,7 +10,7 @@ use udmi_tests::world::{Answer, Emitted, Opens, World};
 use super::super::always::{
     cases, check_quiet_hour, check_replay, check_resolved, last_config, quiet_config,
 };
-use super::super::operations::calm;
+use super::super::operations::settle;
 use super::operations::{BOUND, IDS, KNOWN, OnProxy, Op, act_for, ops, perform, played, setup, wanted};
 
 /// The least milliseconds between two states of one device (§7.2).
@@ -19,17 +19,6 @@ const FLOOR_MS: u64 = 2000;
 const SUBSCRIPTIONS: usize = 3;
 /// Deadlines of the link, of the gateway, and of each device.
 const TIMERS: usize = 16;
-
-/// Good weather, a plant in order, a broker that lets everybody be attached, and time.
-fn settle(world: &mut World) {
-    calm(world);
-    world.store_fails = false;
-    world.cloud.refuses_to_attach.clear();
-    for device in world.plant.proxied.values_mut() {
-        (device.reads, device.writes) = (Answer::Ok(0), Answer::Ok(0));
-    }
-    world.advance(400_000);
-}
 
 /// Whom the gateway acts for in the end, being told once more.
 fn check_attached(world: &mut World, ids: &[usize]) {

@@ -1,0 +1,3 @@
+//! The oracles, one property each.
+
+pub(super) mod pace;
