@@ -13,7 +13,7 @@ use std::time::Duration;
 use udmi_smol::udmi_host::tls::{Pem, TlsSettings, Trust};
 use udmi_smol::{Credentials, Device, Notice, Secret, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let trust = args().nth(2).map_or(Trust::System, |file| Trust::Private(Pem::File(file.into())));
     let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);

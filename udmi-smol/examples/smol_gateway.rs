@@ -13,7 +13,7 @@ use std::time::Duration;
 use smol::Timer;
 use udmi_smol::{Device, PointModel, Proxied, ProxySettings, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "GAT-1", broker.parse()?);
     let limit = PointModel { writable: true, ..PointModel::default() };

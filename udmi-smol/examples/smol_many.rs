@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use smol::LocalExecutor;
 use udmi_smol::{Device, Endpoint, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let count: u32 = std::env::args().nth(2).map_or(Ok(500), |count| count.parse())?;
     let endpoint: Endpoint = broker.parse()?;

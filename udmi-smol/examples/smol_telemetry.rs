@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use smol::fs;
 use udmi_smol::{Device, PointModel, Settings};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let here = smol::LocalExecutor::new();

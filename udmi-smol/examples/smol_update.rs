@@ -15,7 +15,7 @@ use udmi_smol::udmi_host::fetch::FetchPolicy;
 use udmi_smol::udmi_host::store::FileStore;
 use udmi_smol::{Blob, BlobError, Device, Notice, Settings, exit_code};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     settings.options.blob_limit = 64 << 20; // bytes, at most

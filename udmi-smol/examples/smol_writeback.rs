@@ -16,7 +16,7 @@ use udmi_smol::{Device, PointModel, Settings, Value, WriteError};
 /// A value for the bus, and where the bus tells that it is done.
 type Request = (String, Value, Sender<()>);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_smol::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     smol::block_on(async {

@@ -8,7 +8,7 @@
 //!
 //! use udmi_smol::{Device, Endpoint, PointModel, Settings, Transport};
 //!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! fn main() -> Result<(), udmi_smol::Failure> {
 //!     let endpoint = Endpoint { host: "localhost".into(), port: 1883, transport: Transport::Tcp };
 //!     let settings = Settings::new("AHU-1", endpoint, "/r/REG/d/AHU-1", "/r/REG/d/AHU-1");
 //!     smol::block_on(async {
@@ -47,7 +47,7 @@ pub use handle::Handle;
 pub use redirect::Redirect;
 pub use udmi_host;
 pub use udmi_host::application::{
-    Blob, BlobError, CommandError, DeviceHandle, HandleError, IntoReading, NotConnected, WriteError,
+    Blob, BlobError, CommandError, DeviceHandle, Failure, HandleError, IntoReading, NotConnected, WriteError,
 };
 pub use udmi_proto;
 pub use udmi_proto::{

@@ -16,7 +16,7 @@ use udmi_proto::{
     Settings, SignError, Source, Udmi, UtcMillis, Value, exit_code,
 };
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let polled = PointModel { source: Source::Polled, ..PointModel::default() };

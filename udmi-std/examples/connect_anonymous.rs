@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use udmi_std::{Device, Notice, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let device = Device::builder(settings)

@@ -13,7 +13,7 @@ use udmi_std::udmi_host::keys::PrivateKey;
 use udmi_std::udmi_host::tls::{Identity, Pem, TlsSettings, Trust};
 use udmi_std::{Device, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = args().nth(1).unwrap_or("mqtts://localhost:8883".into());
     let file = |place, usual: &str| args().nth(place).unwrap_or(usual.into());
     let tls = TlsSettings {

@@ -12,7 +12,7 @@ use udmi_std::udmi_host::key_store::{DeviceKeys, FileKeyStore, KeyFamily, Wanted
 use udmi_std::udmi_host::tls::{Pem, TlsSettings, Trust};
 use udmi_std::{Device, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = args().nth(1).unwrap_or("mqtts://localhost:8883".into());
     let ca = args().nth(2).unwrap_or("ca.pem".into());
 

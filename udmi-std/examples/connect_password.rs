@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use udmi_std::{Credentials, Device, Secret, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     // From the environment, since everybody on this machine can see a command line.

@@ -13,7 +13,7 @@ use udmi_std::udmi_host::key_store::{DeviceKeys, FileKeyStore, KeyFamily, Wanted
 use udmi_std::udmi_host::tls::{Pem, TlsSettings, Trust};
 use udmi_std::{Algorithm, Device, Settings, TokenSettings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = args().nth(1).unwrap_or("mqtts://localhost:8883".into());
     let audience = args().nth(2).unwrap_or("my-project".into());
     let trust = args().nth(3).map_or(Trust::System, |file| Trust::Private(Pem::File(file.into())));

@@ -17,7 +17,7 @@ use udmi_std::{Device, Settings};
 
 const FILE: &str = "out/memory.json";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     fs::create_dir_all("out")?;

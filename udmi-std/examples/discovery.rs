@@ -16,7 +16,7 @@ use udmi_std::udmi_host::family::{
 };
 use udmi_std::{Device, Settings, Value};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "GAT-1", broker.parse()?);
     let device = Device::builder(settings).family(Line).start()?;

@@ -16,7 +16,7 @@ use std::{fs, io};
 
 use udmi_std::{Device, PointModel, Settings};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let folder = std::env::args().nth(2).unwrap_or("sensors".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use udmi_std::udmi_host::store::FileStore;
 use udmi_std::{CommandError, Device, ExitReason, Settings, exit_code};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let mut run = 1;
     loop {
         println!("run {run}");

@@ -13,7 +13,7 @@ use udmi_std::{Device, PointModel, Settings};
 
 const POINTS: [&str; 3] = ["load_1", "load_5", "load_15"];
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let mut builder = Device::builder(settings).poll_all(read);

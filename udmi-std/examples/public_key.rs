@@ -7,7 +7,7 @@
 
 use udmi_std::udmi_host::key_store::{DeviceKeys, FileKeyStore, KeyFamily, Wanted};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let folder = std::env::args().nth(1).unwrap_or("out/keys".into());
     let store = FileKeyStore::open(folder, KeyFamily::Ec)?;
     let (keys, _made) = DeviceKeys::ensure(store, "AHU-1", Wanted::default())?;

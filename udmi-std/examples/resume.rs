@@ -13,7 +13,7 @@ use serde_json::json;
 use udmi_std::udmi_host::store::FileStore;
 use udmi_std::{Device, Limits, PointModel, Settings};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     // What the broker has not acknowledged when the device ends is kept; without this line, it ends with the run.

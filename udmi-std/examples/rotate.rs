@@ -13,7 +13,7 @@ use udmi_std::{Algorithm, Device, Notice, Settings, TokenSettings};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let store = FileKeyStore::open("out/keys", KeyFamily::Ec)?;
     let (keys, made) = DeviceKeys::ensure(store, "AHU-1", Wanted::default())?;

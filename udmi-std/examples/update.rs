@@ -15,7 +15,7 @@ use udmi_std::udmi_host::fetch::FetchPolicy;
 use udmi_std::udmi_host::store::FileStore;
 use udmi_std::{BlobError, Device, Notice, Settings, exit_code};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let mut settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let version = fs::read_to_string("out/active").unwrap_or("v1".into());

@@ -17,7 +17,7 @@ use udmi_std::{Blob, BlobError, Device, ExitReason, Settings};
 
 const TABLE: &str = "out/time_table.json";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     // An update ends with a restart of the device, which need not be one of the process.
     loop {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use udmi_std::{Device, PointModel, Settings, Value};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), udmi_std::Failure> {
     let broker = std::env::args().nth(1).unwrap_or("127.0.0.1:1883".into());
     let settings = Settings::in_registry("ZZ-TRI-FECTA", "AHU-1", broker.parse()?);
     let local = Value::Integer(21);

@@ -21,7 +21,8 @@ pub use gateway::Proxied;
 pub use handle::Handle;
 pub use udmi_host;
 pub use udmi_host::application::{
-    Blob, BlobError, CommandError, DeviceHandle, HandleError, IntoReading, NotConnected, Redirect, WriteError,
+    Blob, BlobError, CommandError, DeviceHandle, Failure, HandleError, IntoReading, NotConnected, Redirect,
+    WriteError,
 };
 pub use udmi_proto;
 pub use udmi_proto::{
