@@ -1,11 +1,12 @@
 //! Every adapter gives the same transcript for the same script: they hold no meaning.
 
 use device_link::transcript::Transcript;
-use serde_json::{Value, json};
+use serde_json::Value;
 use udmi_proto::{Command, ExitReason, Json};
 use udmi_tests::live::broker::{Broker, Kind, Plan};
 use udmi_tests::live::cloud::Cloud;
 use udmi_tests::live::device::{self, Running, Runtime};
+use udmi_tests::live::numbered::{self, answers};
 use udmi_tests::live::{DEVICE, PATIENCE};
 
 /// Characters of a payload that are compared: all of them.
@@ -97,24 +98,11 @@ impl Script {
     }
 }
 
-fn answers(state: &Value, number: u32) -> bool {
-    state["system"]["last_config"] == timestamp(number)
-}
-
-fn timestamp(number: u32) -> String {
-    format!("2026-11-20T05:00:{number:02}Z")
-}
-
 /// Nothing happens by itself: no samples, no metrics, no entries below errors.
 fn config(number: u32, set_value: Option<f64>) -> Value {
-    let mut setpoint = json!({});
-    if let Some(value) = set_value {
-        setpoint["set_value"] = value.into();
-    }
-    json!({
-        "timestamp": timestamp(number),
-        "version": "1.5.7",
-        "system": { "min_loglevel": 500, "metrics_rate_sec": 0, "operation": {} },
-        "pointset": { "sample_rate_sec": -1, "points": { "temperature": {}, "setpoint": setpoint } },
-    })
+    let mut config = numbered::config(number, set_value);
+    config["system"]["min_loglevel"] = 500.into();
+    config["system"]["metrics_rate_sec"] = 0.into();
+    config["pointset"]["sample_rate_sec"] = (-1).into();
+    config
 }

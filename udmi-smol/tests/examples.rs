@@ -24,8 +24,6 @@ together! {
     many_devices_are_each_their_own_on_one_thread,
 }
 
-const GATEWAY: &str = "GAT-1";
-
 fn connect_tells_of_connection_config_and_loss_over_tls() {
     let (mut desk, folder) = (Desk::start(REGISTRY).unwrap(), tempfile::tempdir().unwrap());
     let pki = Pki::new().without_clients();
@@ -54,15 +52,7 @@ fn connect_shows_its_password() {
 }
 
 fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
-    let mut shown = Shown::start("smol_telemetry");
-    shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
-    shown.desk.message(DEVICE, "events/pointset", |event| {
-        ["load", "uptime"].iter().all(|point| event["points"][point]["present_value"].is_number())
-    });
-    let uptime = shown.sample("uptime").as_i64().unwrap();
-    shown.desk.message(DEVICE, "events/pointset", |event| {
-        event["points"]["uptime"]["present_value"].as_i64() > Some(uptime)
-    });
+    Shown::start("smol_telemetry").tells_load_and_uptime();
 }
 
 fn poll_asks_all_sensors_at_the_same_time_and_tells_of_the_silent_one() {
@@ -111,16 +101,7 @@ fn update_writes_a_large_blob_to_its_place() {
 }
 
 fn gateway_acts_for_its_meters() {
-    let mut shown = Shown::start("smol_gateway");
-    shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
-    shown.desk.configure("EM-1", &sampling(&json!({ "voltage": {}, "power": {} })));
-    shown.desk.message("EM-1", "events/pointset", |event| {
-        let value = |point: &str| event["points"][point]["present_value"].clone();
-        value("voltage") == 230.1 && value("power") == 42
-    });
-    shown.desk.configure("EM-2", &sampling(&json!({ "power": {}, "limit": { "set_value": 16 } })));
-    shown.program.line("EM-2 limit := 16");
-    shown.desk.state("EM-2", |state| state["pointset"]["points"]["limit"]["value_state"] == "applied");
+    Shown::start("smol_gateway").acts_for_its_meters();
 }
 
 fn many_devices_are_each_their_own_on_one_thread() {

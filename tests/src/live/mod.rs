@@ -14,6 +14,7 @@ pub mod gate;
 pub mod gateway;
 pub mod kills;
 mod mosquitto;
+pub mod numbered;
 pub mod program;
 pub mod restarts;
 pub mod shown;

@@ -14,6 +14,8 @@ use super::program::{Program, example};
 pub const REGISTRY: &str = "ZZ-TRI-FECTA";
 /// The device of most of them.
 pub const DEVICE: &str = "AHU-1";
+/// The gateway of the others.
+pub const GATEWAY: &str = "GAT-1";
 
 /// An example that runs beside the cloud's desk, in a folder of its own.
 #[derive(Debug)]
@@ -45,6 +47,39 @@ impl Shown {
         let desk = Desk::start(REGISTRY).expect("there is a free port");
         let program = run(name, folder.path(), desk.address(), arguments).expect("the example starts");
         Self { program, desk, folder }
+    }
+
+    /// The example tells its load and for how long it runs: it samples both as often as the config wants.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn tells_load_and_uptime(&mut self) {
+        self.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
+        let event = self.desk.message(DEVICE, "events/pointset", |event| {
+            ["load", "uptime"].iter().all(|point| event["points"][point]["present_value"].is_number())
+        });
+        assert_eq!(event["partial_update"], json!(null), "{event}");
+        let uptime = self.sample("uptime").as_i64().expect("a whole number of seconds");
+        self.desk.message(DEVICE, "events/pointset", |event| {
+            event["points"]["uptime"]["present_value"].as_i64() > Some(uptime)
+        });
+    }
+
+    /// The example is a gateway of meters: it attaches two of them, samples them, and writes a limit of the second.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn acts_for_its_meters(&mut self) {
+        self.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
+        self.desk.configure("EM-1", &sampling(&json!({ "voltage": {}, "power": {} })));
+        self.desk.message("EM-1", "events/pointset", |event| {
+            let value = |point: &str| event["points"][point]["present_value"].clone();
+            value("voltage") == 230.1 && value("power") == 42
+        });
+        self.desk.configure("EM-2", &sampling(&json!({ "power": {}, "limit": { "set_value": 16 } })));
+        self.program.line("EM-2 limit := 16");
+        self.desk.state("EM-2", |state| state["pointset"]["points"]["limit"]["value_state"] == "applied");
+        self.desk.message("EM-2", "events/pointset", |event| event["points"]["power"]["present_value"] == 42);
     }
 
     /// The point's value in the next sample that has it.

@@ -2,13 +2,14 @@
 
 use std::io::ErrorKind;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use udmi_proto::{Command, ExitReason, Json, Notice, Transport};
 use udmi_tests::live::broker::{Broker, Kind, Plan};
 use udmi_tests::live::certificates::{Pki, SERVER_NAME};
 use udmi_tests::live::cloud::Cloud;
 use udmi_tests::live::device::{self, Running, Runtime};
 use udmi_tests::live::gate::Gate;
+use udmi_tests::live::numbered::{self, config};
 use udmi_tests::live::{DEVICE, DEVICE_PASSWORD};
 use udmi_tests::upstream::LEFT_OUT;
 
@@ -205,22 +206,5 @@ fn dead_broker(watch: Watch, device: &Running, broker: &mut Broker, gate: &Gate)
 }
 
 fn answers(number: u32) -> impl Fn(&Value) -> bool {
-    move |state| state["system"]["last_config"] == timestamp(number)
-}
-
-fn timestamp(number: u32) -> String {
-    format!("2026-11-20T05:00:{number:02}Z")
-}
-
-fn config(number: u32, set_value: Option<f64>) -> Value {
-    let mut setpoint = json!({});
-    if let Some(value) = set_value {
-        setpoint["set_value"] = value.into();
-    }
-    json!({
-        "timestamp": timestamp(number),
-        "version": "1.5.7",
-        "system": { "min_loglevel": 100, "metrics_rate_sec": 1, "operation": {} },
-        "pointset": { "sample_rate_sec": 1, "points": { "temperature": {}, "setpoint": setpoint } },
-    })
+    move |state| numbered::answers(state, number)
 }

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use udmi_std::udmi_proto::model::common::Timestamp;
-use udmi_tests::live::shown::{DEVICE, Shown, sampling};
+use udmi_tests::live::shown::{DEVICE, GATEWAY, Shown};
 use udmi_tests::together;
 
 together! {
@@ -15,20 +15,8 @@ together! {
     localnet_tells_addresses_and_why_there_are_none,
 }
 
-const GATEWAY: &str = "GAT-1";
-
 fn gateway_acts_for_its_meters() {
-    let mut shown = Shown::start("gateway");
-    shown.desk.configure(GATEWAY, &json!({ "gateway": { "proxy_ids": ["EM-1", "EM-2"] } }));
-    shown.desk.configure("EM-1", &sampling(&json!({ "voltage": {}, "power": {} })));
-    shown.desk.message("EM-1", "events/pointset", |event| {
-        let value = |point: &str| event["points"][point]["present_value"].clone();
-        value("voltage") == 230.1 && value("power") == 42
-    });
-    shown.desk.configure("EM-2", &sampling(&json!({ "power": {}, "limit": { "set_value": 16 } })));
-    shown.program.line("EM-2 limit := 16");
-    shown.desk.state("EM-2", |state| state["pointset"]["points"]["limit"]["value_state"] == "applied");
-    shown.desk.message("EM-2", "events/pointset", |event| event["points"]["power"]["present_value"] == 42);
+    Shown::start("gateway").acts_for_its_meters();
 }
 
 fn gateway_logs_for_a_meter() {

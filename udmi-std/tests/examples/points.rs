@@ -18,16 +18,7 @@ together! {
 }
 
 fn telemetry_publishes_what_is_told_as_often_as_the_config_wants() {
-    let mut shown = Shown::start("telemetry");
-    shown.desk.configure(DEVICE, &json!({ "pointset": { "sample_rate_sec": 1 } }));
-    let event = shown.desk.message(DEVICE, "events/pointset", |event| {
-        ["load", "uptime"].iter().all(|point| event["points"][point]["present_value"].is_number())
-    });
-    assert_eq!(event["partial_update"], json!(null), "{event}");
-    let uptime = shown.sample("uptime").as_i64().unwrap();
-    shown.desk.message(DEVICE, "events/pointset", |event| {
-        event["points"]["uptime"]["present_value"].as_i64() > Some(uptime)
-    });
+    Shown::start("telemetry").tells_load_and_uptime();
 }
 
 fn poll_is_asked_before_each_sample_and_a_failure_is_told() {
