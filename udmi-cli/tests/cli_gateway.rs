@@ -1,7 +1,11 @@
 //! `udmi device` as a gateway, and `udmi scan`, with the real binary.
 
 mod bench;
+#[allow(dead_code)] // the tests of the family itself use all of it
+#[path = "../../udmi-host/tests/bacnet/python.rs"]
+mod python;
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
@@ -120,6 +124,45 @@ fn points_of_a_proxied_device_are_read_by_modbus() {
     // Nobody answers as unit 2.
     let state = bench.message_where("EM-2", "state", |state| state["gateway"]["status"]["level"] == 500);
     assert_eq!(state["gateway"]["status"]["category"], "gateway.proxy.connect");
+}
+
+/// Device 1001 of the simulated ones stands behind the gateway as EM-1.
+#[test]
+fn points_of_a_proxied_device_are_read_written_and_found_by_bacnet() {
+    let test = "points_of_a_proxied_device_are_read_written_and_found_by_bacnet";
+    let Some(mut devices) = python::Devices::start(test) else { return };
+    let (bench, place) = (Bench::start(), Place::new());
+    let file = place.site().join("devices/EM-1/metadata.json");
+    let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    metadata["gateway"]["target"] = json!({ "family": "bacnet" });
+    metadata["localnet"]["families"] = json!({ "bacnet": { "addr": "1001" } });
+    metadata["pointset"]["points"] = json!({
+        "temperature": { "ref": "AI/1", "units": "Degrees-Celsius" },
+        "setpoint": { "ref": "AV/12", "units": "Degrees-Celsius", "writable": true },
+    });
+    fs::write(&file, metadata.to_string()).unwrap();
+    let mut gateway = gateway_config(0);
+    gateway["gateway"]["proxy_ids"] = json!(["EM-1"]);
+    bench.configure_device("GAT-1", &gateway);
+    let mut config = meter_config("1");
+    config["gateway"]["target"] = json!({ "family": "bacnet", "addr": "1001" });
+    config["pointset"]["points"] =
+        json!({ "temperature": { "ref": "AI/1" }, "setpoint": { "ref": "AV/12", "set_value": 23.25 } });
+    bench.configure_device("EM-1", &config);
+    let address = devices.addresses()[0].to_string();
+    let plant = ["--plant", "bacnet", "--bacnet-bind", "127.0.0.1:0", "--bacnet-to", &address];
+    let _device = place.device_of(&bench, "GAT-1", &plant);
+    bench.message_where("EM-1", "events/pointset", |event| {
+        let value = |point: &str| event["points"][point]["present_value"].clone();
+        value("temperature") == 21.3 && value("setpoint") == 23.25
+    });
+    assert_eq!(devices.show(1001, "analog-value,12")["priorities"], json!({ "16": 23.25 }));
+    gateway["timestamp"] = "2026-03-01T10:00:01Z".into();
+    gateway["discovery"] = json!({ "families": { "bacnet": {
+        "generation": "2026-03-01T10:00:00Z", "scan_interval_sec": 5, "scan_duration_sec": 2, "depth": "refs" } } });
+    bench.configure_device("GAT-1", &gateway);
+    let found = bench.message_where("GAT-1", "events/discovery", |event| event["addr"] == "1001");
+    assert_eq!(found["refs"]["AI/1"]["name"], "Supply Air Temp", "{found}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod broadcast;
 mod fake;
 mod hostile;
+mod python;
 mod simulated;
 mod threads;
 

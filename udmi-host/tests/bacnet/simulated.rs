@@ -1,9 +1,5 @@
 //! Against devices simulated by the Python package bacpypes3.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddrV4;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -13,15 +9,13 @@ use udmi_host::family::{FamilyProvider, PointError, Stop, Target, WriteError};
 use udmi_proto::Value;
 use udmi_proto::model::common::Depth;
 
+use super::python::Devices;
 use super::{device, gateway, scan, scan_for, settings};
-
-/// Names the Python interpreter that has bacpypes3; `python3` by default.
-const PYTHON: &str = "UDMI_PYTHON";
 
 #[test]
 fn a_scan_finds_devices_and_describes_their_objects() {
     let Some(devices) = Devices::start("a_scan_finds_devices_and_describes_their_objects") else { return };
-    let gateway = devices.gateway();
+    let gateway = gateway(devices.addresses());
     let found = scan(&gateway, &scan_for(Depth::Refs, 60, &["1001", "1002", "1003"])).unwrap();
     let addresses: Vec<_> = found.iter().map(|found| found.address.as_str()).collect();
     assert_eq!(addresses, ["1001", "1002", "1003"]);
@@ -60,17 +54,17 @@ fn a_scan_finds_devices_and_describes_their_objects() {
 #[test]
 fn a_scan_without_details_only_tells_who_is_there() {
     let Some(devices) = Devices::start("a_scan_without_details_only_tells_who_is_there") else { return };
-    let found = scan(&devices.gateway(), &scan_for(Depth::Entries, 3, &[])).unwrap();
+    let found = scan(&gateway(devices.addresses()), &scan_for(Depth::Entries, 3, &[])).unwrap();
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|found| found.references.is_empty() && found.system.is_none()));
-    let one = scan(&devices.gateway(), &scan_for(Depth::Entries, 60, &["1002"])).unwrap();
+    let one = scan(&gateway(devices.addresses()), &scan_for(Depth::Entries, 60, &["1002"])).unwrap();
     assert_eq!(one.iter().map(|found| found.address.as_str()).collect::<Vec<_>>(), ["1002"]);
 }
 
 #[test]
 fn points_are_read_in_their_types() {
     let Some(devices) = Devices::start("points_are_read_in_their_types") else { return };
-    let gateway = devices.gateway();
+    let gateway = gateway(devices.addresses());
     let references = [
         "AI/1",
         "AV/12#present_value",
@@ -116,7 +110,7 @@ fn more_points_are_read_than_fit_into_a_packet() {
     let Some(devices) = Devices::start("more_points_are_read_than_fit_into_a_packet") else { return };
     let references: Vec<_> = (1..=400).map(|number| format!("AV/{number}")).collect();
     let references: Vec<_> = references.iter().map(String::as_str).collect();
-    let read = devices.gateway().read(&device(1003), &references, &Stop::new()).unwrap();
+    let read = gateway(devices.addresses()).read(&device(1003), &references, &Stop::new()).unwrap();
     let expected: Vec<_> = (1..=400u16).map(|number| Ok(Value::Number(number.into()))).collect();
     assert_eq!(read, expected);
 }
@@ -154,7 +148,7 @@ fn points_are_written_with_a_priority_and_released() {
 #[test]
 fn what_cannot_be_written_is_refused() {
     let Some(mut devices) = Devices::start("what_cannot_be_written_is_refused") else { return };
-    let gateway = devices.gateway();
+    let gateway = gateway(devices.addresses());
     let write =
         |reference: &str, value: Value| gateway.write(&device(1001), reference, Some(&value), &Stop::new());
     assert!(matches!(write("AV/12", "warm".into()), Err(WriteError::Invalid(_))));
@@ -173,7 +167,7 @@ fn what_cannot_be_written_is_refused() {
 fn a_device_that_ends_is_unreachable_and_stopping_does_not_wait_for_it() {
     let name = "a_device_that_ends_is_unreachable_and_stopping_does_not_wait_for_it";
     let Some(devices) = Devices::start(name) else { return };
-    let gateway = devices.gateway();
+    let gateway = gateway(devices.addresses());
     assert!(gateway.read(&device(1001), &["AI/1"], &Stop::new()).is_ok());
     drop(devices);
     let stop = Stop::new();
@@ -203,71 +197,5 @@ fn a_device_behind_a_router_is_found_through_a_broadcast_device() {
         let target = Target { network: network.map(Into::into), ..device(2005) };
         let read = gateway().read(&target, &["AI/1"], &Stop::new());
         assert_eq!(read, Ok(vec![Ok(Value::Number(12.5))]));
-    }
-}
-
-/// Devices 1001 and 1002 with points of all kinds, and 1003 with 400.
-struct Devices {
-    process: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    addresses: Vec<SocketAddrV4>,
-}
-
-impl Devices {
-    /// Starts them, or says that a test is left out since bacpypes3 is missing.
-    fn start(test: &str) -> Option<Self> {
-        Self::start_script(test, "devices.py")
-    }
-
-    fn start_script(test: &str, script: &str) -> Option<Self> {
-        let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".into());
-        let found = Command::new(&python).args(["-c", "import bacpypes3"]).stderr(Stdio::null()).status();
-        if !found.is_ok_and(|status| status.success()) {
-            println!("left out: {test}, because {python} has no package bacpypes3 ({PYTHON} names another)");
-            return None;
-        }
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bacnet").join(script);
-        let mut process = Command::new(python)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let commands = process.stdin.take().unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
-        let mut devices = Self { process, commands, answers, addresses: Vec::new() };
-        loop {
-            let mut line = String::new();
-            assert_ne!(devices.answers.read_line(&mut line).unwrap(), 0, "the simulated devices end early");
-            if line.trim() == "ready" {
-                return Some(devices);
-            }
-            let line: Json = serde_json::from_str(&line).unwrap();
-            devices.addresses.push(line["address"].as_str().unwrap().parse().unwrap());
-        }
-    }
-
-    fn addresses(&self) -> Vec<SocketAddrV4> {
-        self.addresses.clone()
-    }
-
-    fn gateway(&self) -> BacnetProvider {
-        gateway(self.addresses())
-    }
-
-    /// What an object holds, as the device itself says.
-    fn show(&mut self, device: u32, object: &str) -> Json {
-        writeln!(self.commands, "show {device} {object}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-}
-
-impl Drop for Devices {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

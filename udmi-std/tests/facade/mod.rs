@@ -1,5 +1,6 @@
 //! What an application sees of a device, the same with every adapter.
 
+mod bacnet;
 mod device;
 mod fields;
 pub(crate) mod gateway;

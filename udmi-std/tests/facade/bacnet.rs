@@ -1,8 +1,7 @@
 //! A gateway from a site model to BACnet devices and back, with nothing written for it but the family's name.
 
-mod common;
 #[allow(dead_code)] // the tests of the family itself use all of it
-#[path = "../../udmi-host/tests/bacnet/fake.rs"]
+#[path = "../../../udmi-host/tests/bacnet/fake.rs"]
 mod fake;
 
 use std::fs;
@@ -11,15 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{Broker, PATIENCE};
 use fake::{Fake, Reply};
 use serde_json::{Value as Json, json};
-use udmi_host::family::bacnet::codec::primitive::{ObjectId, ObjectType, Primitive};
-use udmi_host::family::bacnet::codec::service::{WriteProperty, confirmed, content};
-use udmi_host::family::bacnet::{BacnetProvider, BacnetSettings};
-use udmi_host::site::{GeneratedConfig, SiteModel, settings};
-use udmi_proto::model::common::Timestamp;
-use udmi_std::{Builder, Device};
+
+use crate::adapter::udmi_host::family::bacnet::codec::primitive::{ObjectId, ObjectType, Primitive};
+use crate::adapter::udmi_host::family::bacnet::codec::service::{WriteProperty, confirmed, content};
+use crate::adapter::udmi_host::family::bacnet::{BacnetProvider, BacnetSettings};
+use crate::adapter::udmi_host::site::{GeneratedConfig, SiteModel, settings};
+use crate::adapter::udmi_proto::model::common::Timestamp;
+use crate::adapter::{Begin as _, Builder, Device, Waiting as _};
+use crate::common::{Broker, PATIENCE, timestamp};
 
 #[test]
 fn points_of_a_site_model_are_read_written_and_released() {
@@ -32,7 +32,7 @@ fn points_of_a_site_model_are_read_written_and_released() {
     });
     let broker = Broker::start();
     let site = Site::new();
-    let device = site.gateway(&broker, &[fake.address]).start().unwrap();
+    let device = site.gateway(&broker, &[fake.address]).begin().unwrap();
 
     let event = broker.message_of("AHU-22", "events/pointset", has_points);
     assert_eq!(event["points"]["supply_temperature"]["present_value"], json!(21.3));
@@ -64,7 +64,7 @@ fn points_of_a_site_model_are_read_written_and_released() {
         [(object(), vec![0x91, 1], Some(16)), (object(), vec![0x00], Some(16))]
     );
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 #[test]
@@ -77,18 +77,15 @@ fn a_device_that_is_silent_is_told_and_hides_nothing_of_its_sibling() {
     });
     let good = Fake::start(582_312, |asked| Reply::Apdus(vec![asked.holds(&Primitive::Real(21.3))]));
     let broker = Broker::start();
-    let device = Site::new().gateway(&broker, &[good.address, sulking.address]).start().unwrap();
-    let category = |state: &Json| {
-        eprintln!("STATE {state}");
-        state["gateway"]["status"]["category"] == "gateway.proxy.connect"
-    };
+    let device = Site::new().gateway(&broker, &[good.address, sulking.address]).begin().unwrap();
+    let category = |state: &Json| state["gateway"]["status"]["category"] == "gateway.proxy.connect";
     broker.message_of("AHU-23", "state", category);
     broker.message_of("AHU-22", "events/pointset", has_points);
     silent.store(false, Ordering::SeqCst);
     let event = broker.message_of("AHU-23", "events/pointset", has_points);
     assert_eq!(event["points"]["return_temperature"]["present_value"], json!(5.0));
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn a_scan_tells_the_cloud_what_is_there() {
     });
     let broker = Broker::start();
     let site = Site::new();
-    let device = site.gateway(&broker, &[fake.address]).start().unwrap();
+    let device = site.gateway(&broker, &[fake.address]).begin().unwrap();
     let mut config = site.config("GAT-1");
     // A scan of now is one of after the start of the process (§6.4).
     let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(1);
@@ -119,7 +116,7 @@ fn a_scan_tells_the_cloud_what_is_there() {
     assert_eq!(found["refs"]["AI/1"]["name"], "Supply Temp");
     assert_eq!(found["refs"]["AI/1"]["units"], "Degrees-Celsius");
     device.stop();
-    device.wait_for(PATIENCE).unwrap();
+    device.ended(PATIENCE).unwrap();
 }
 
 fn has_points(event: &Json) -> bool {
@@ -159,7 +156,7 @@ impl Site {
 
     fn write(&self, name: &str, content: &Json) {
         let mut content = content.clone();
-        content["timestamp"] = common::timestamp(0).into();
+        content["timestamp"] = timestamp(0).into();
         content["version"] = "1.5.7".into();
         let path = self.0.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -171,7 +168,7 @@ impl Site {
         let device = SiteModel::open(self.0.path()).unwrap().device(device).unwrap();
         match device.generated_config().unwrap() {
             GeneratedConfig::Document(mut config) => {
-                config["timestamp"] = common::timestamp(1).into();
+                config["timestamp"] = timestamp(1).into();
                 config
             }
             GeneratedConfig::Static { .. } => unreachable!("there are no such files"),
