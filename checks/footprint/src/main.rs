@@ -1,15 +1,19 @@
-//! Prints what an idle device takes in the core, after each step of its beginning: itself, and what it holds.
+//! Prints what an idle device takes in the core, after each step of its beginning: itself, and what it holds. With
+//! `--check` it fails if that is over the bounds in `checks/bounds`.
 
+mod bounds;
 mod counting;
 mod rig;
 
 use std::mem::size_of;
+use std::process::ExitCode;
 
 use udmi_proto::{
     Command, Device, Endpoint, Event, GatewaySettings, PointModel, ProxySettings, Settings, Transport, Udmi,
     Value, ValueKind,
 };
 
+use bounds::Bounds;
 use counting::Held;
 use rig::Rig;
 
@@ -19,7 +23,8 @@ const POINTS: [usize; 4] = [0, 3, 10, 100];
 /// Long enough after its config for a device to rest, in milliseconds.
 const REST: u64 = 20_000;
 
-fn main() {
+fn main() -> ExitCode {
+    let mut bounds = Bounds::new();
     println!("A device itself: {} bytes, of which UDMI {}.\n", size_of::<Device>(), size_of::<Udmi>());
     println!(
         "| device of | made | connected | configured, idle | with what the allocator adds | in blocks |"
@@ -29,6 +34,7 @@ fn main() {
         let steps = device(points);
         let [made, connected, idle] = steps.map(|held| size_of::<Device>() + held.bytes);
         let (rounded, blocks) = (size_of::<Device>() + steps[2].rounded, steps[2].blocks);
+        bounds.hold("idle-device", points, idle);
         println!("| {points} points | {made} | {connected} | {idle} | {rounded} | {blocks} |");
     }
     println!(
@@ -37,8 +43,10 @@ fn main() {
     println!("|---|---|---|---|");
     for points in POINTS {
         let held = proxied(points);
+        bounds.hold("idle-proxied", points, held.bytes);
         println!("| {points} points | {} | {} | {} |", held.bytes, held.rounded, held.blocks);
     }
+    if std::env::args().any(|argument| argument == "--check") { bounds.verdict() } else { ExitCode::SUCCESS }
 }
 
 /// What a device holds when it is made, when it is connected, and when it rests after its first config.
