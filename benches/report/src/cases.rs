@@ -98,14 +98,16 @@ impl What {
         }
     }
 
-    /// The sizes at which its growth is looked at, each at least twice the one before.
+    /// The sizes at which its growth is looked at, each twice the one before.
     #[must_use]
     pub fn growing(self) -> &'static [usize] {
         match self {
-            Self::Config | Self::Sample | Self::Tick | Self::Deadline => &[10, 30, 100, 300, 1000, 3000],
-            Self::Receive | Self::Publish => &[1, 3, 10, 30, 100, 300],
+            Self::Config | Self::Sample | Self::Tick | Self::Deadline => {
+                &[10, 20, 40, 80, 160, 320, 640, 1280, 2560]
+            }
+            Self::Receive | Self::Publish => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
             Self::ProxyConfig | Self::ProxyMinute | Self::ProxyTick | Self::ProxyDeadline => {
-                &[1, 10, 100, 1000]
+                &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
             }
         }
     }

@@ -43,8 +43,11 @@ struct Activity {
 
 /// As long as the keep-alive, so that each device pings once.
 const IDLE: Activity = Activity { name: "idle, 3 points", points: 3, rate: "0", seconds: 60 };
-const ACTIVE: Activity = Activity { name: "10 points every 10 s", points: 10, rate: "0.1", seconds: 20 };
-const BUSY: Activity = Activity { name: "10 points every second", points: 10, rate: "1", seconds: 15 };
+const ACTIVE: Activity = Activity { name: "10 points every 10 s", points: 10, rate: "0.1", seconds: 10 };
+const BUSY: Activity = Activity { name: "10 points every second", points: 10, rate: "1", seconds: 10 };
+/// Connects and leaves; what that costs is much the same whatever the devices do.
+const BESIDE_OURS: Activity = Activity { name: "idle, embedded broker", points: 3, rate: "0", seconds: 2 };
+const BESIDE_OURS_DEVICES: u32 = 2000;
 
 /// What a fleet has told of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +72,7 @@ struct Fleets {
 
 /// Runs the fleets: the idle ones side by side, since they have to last for a keep-alive, the others in turn.
 pub(crate) fn measure() -> Result<Figures, Failure> {
-    let udmi = executable(&["-p", "udmi-cli", "--bin", "udmi"], "udmi")?;
+    let udmi = executable("udmi")?;
     let mut fleets = Fleets::default();
     eprintln!("  {SIZES:?} idle devices for {} s", IDLE.seconds);
     let (send, receive) = mpsc::channel();
@@ -86,12 +89,18 @@ pub(crate) fn measure() -> Result<Figures, Failure> {
         eprintln!("  {devices} devices, {}, for {} s", activity.name, activity.seconds);
         fleets.add(devices, activity, run(&udmi, devices, activity).map_err(|problem| problem.to_string()));
     }
+    let (devices, activity) = (BESIDE_OURS_DEVICES, BESIDE_OURS);
+    eprintln!("  {devices} devices at the embedded broker");
+    fleets.add(devices, activity, run(&udmi, devices, activity).map_err(|problem| problem.to_string()));
     if fleets.runs.is_empty() { Err(fleets.failed.join("; ").into()) } else { Ok(fleets.figures()) }
 }
 
 /// One fleet on one thread, beside a broker of its own.
 fn run(udmi: &Path, devices: u32, activity: Activity) -> Result<Run, Failure> {
-    let broker = Broker::start(devices as usize)?;
+    let broker = match activity == BESIDE_OURS {
+        true => Broker::embedded(udmi, devices as usize)?,
+        false => Broker::mosquitto(devices as usize)?,
+    };
     let Activity { points, rate, seconds, .. } = activity;
     let mut command = Command::new(udmi);
     command.args(["--json", "--quiet", "fleet", &format!("mqtt://{}", broker.address())]);
@@ -181,7 +190,7 @@ impl Fleets {
             ">p99",
             ">connections/s",
         ]);
-        for activity in [IDLE, ACTIVE, BUSY] {
+        for activity in [IDLE, ACTIVE, BUSY, BESIDE_OURS] {
             for run in self.of(activity) {
                 let of_a_message =
                     |ms: f64| if ms > 0.0 { format!("{} ms", short(ms)) } else { "–".to_owned() };
@@ -216,7 +225,7 @@ impl Fleets {
             );
             figures.miss_if(*percent >= BUSY_WANTED, what);
         }
-        for Run { devices, ramp, .. } in self.of(ACTIVE).chain(self.of(BUSY)) {
+        for Run { devices, ramp, .. } in self.of(ACTIVE).chain(self.of(BUSY)).chain(self.of(BESIDE_OURS)) {
             let what = format!("{devices} devices: {ramp:.0} connections a second, wanted {RAMP_WANTED}");
             figures.miss_if(*ramp < RAMP_WANTED, what);
         }

@@ -57,12 +57,30 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Builds a program of this workspace as it is released, and tells where it is.
-pub(crate) fn executable(what: &[&str], name: &str) -> Result<PathBuf, Failure> {
-    eprintln!("  building {name}");
-    let mut command = cargo(&["build", "--release", "--quiet", "--message-format", "json"]);
-    command.args(what);
-    artifact(&output(command, BUILD)?, name)
+/// What is measured of this workspace. It is built at once: each alone would choose other features of what they share,
+/// and have that built again.
+const PROGRAMS: [&str; 15] = [
+    "build",
+    "--release",
+    "--locked",
+    "--quiet",
+    "--message-format=json",
+    "-p",
+    "udmi-cli",
+    "-p",
+    "udmi-benches",
+    "--bin",
+    "udmi",
+    "--bin",
+    "measure",
+    "--bench",
+    "peers",
+];
+
+/// Builds `udmi`, `measure` and `peers` as they are released, and tells where one of them is.
+pub(crate) fn executable(name: &str) -> Result<PathBuf, Failure> {
+    eprintln!("  building what is measured");
+    artifact(&output(cargo(&PROGRAMS), BUILD)?, name)
 }
 
 /// Where cargo says, in JSON, that it has put a program.
