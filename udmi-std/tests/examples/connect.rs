@@ -18,6 +18,7 @@ together! {
     devices_connect:
     without_a_broker_the_reason_is_told_and_the_program_ends,
     what_is_no_broker_is_told,
+    a_key_that_is_not_there_is_told,
     connect_anonymous_tells_of_connection_config_and_loss,
     first_sets_the_point_and_samples_both,
     connect_password_is_let_in_with_the_password_and_told_without,
@@ -81,6 +82,15 @@ fn what_is_no_broker_is_told() {
     let mut program = Program::start(&example("poll"), folder.path(), &["http://broker"], &[]).unwrap();
     assert!(!program.end().success());
     assert!(program.said().join("\n").contains("Error: expected mqtt://"), "{:?}", program.said());
+}
+
+fn a_key_that_is_not_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(&example("connect_mtls"), folder.path(), &[], &[]).unwrap();
+    assert!(!program.end().success());
+    let said = program.said().join("\n");
+    assert!(said.contains("Error: ") && said.contains("device.key: "), "{said}");
+    assert!(said.contains("No such file") && !said.contains("KeyError"), "{said}");
 }
 
 fn connect_anonymous_tells_of_connection_config_and_loss() {

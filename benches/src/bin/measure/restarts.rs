@@ -12,7 +12,7 @@ const RESTARTS: usize = 10;
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     for kind in [Kind::Embedded, Kind::Mosquitto].into_iter().filter(|kind| kind.is_there_or_say("restarts"))
     {
-        for runtime in [Runtime::Threads, Runtime::Bare] {
+        for runtime in Runtime::ALL {
             let report = run(Plan { events: 100, ..Plan::new(kind, runtime, RESTARTS) })?;
             let what = format!("{RESTARTS} broker kills, {runtime:?}, {kind:?} broker");
             let figures = format!(

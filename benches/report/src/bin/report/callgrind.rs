@@ -5,7 +5,7 @@
 //!
 //! Valgrind counts the one instruction `rep movsb`, by which glibc copies large pieces where the processor is fast at
 //! it, once for every byte. So glibc is told to copy pieces of all sizes by its loop over vectors, or a copy that has
-//! become one byte larger would seem to cost eight times as much.
+//! become one byte larger would seem to cost many times as much.
 
 use std::collections::BTreeMap;
 use std::path::Path;

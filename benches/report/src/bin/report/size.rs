@@ -119,7 +119,7 @@ impl Sections {
             let words: Vec<_> = line.split_whitespace().collect();
             let [name, size, address] = words[..] else { continue };
             let (Ok(size), Ok(address)) = (size.parse::<u64>(), address.parse::<u64>()) else { continue };
-            if address == 0 || name.ends_with("bss") {
+            if address == 0 || name.ends_with("bss") || name.ends_with("padding") {
                 continue; // zeros are no part of a program
             }
             *sections.part(name) += size;
