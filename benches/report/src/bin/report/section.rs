@@ -100,64 +100,6 @@ impl Section {
                 command.arg("--json");
                 program(command)
             }
-            Self::Fleet => "fleet",
-            Self::Size => "size",
-            Self::Footprint => "footprint",
-            Self::Devices => "devices",
-        }
-    }
-
-    /// What it measures, and how long that takes.
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Self::Machine => "what is measured on, and with",
-            Self::Core => "the core beside its floors: instructions and time (1 min)",
-            Self::Growth => "what doubling points, devices or messages does, as curves (1 min)",
-            Self::Peers => "the adapters beside rumqttc, at the same brokers (4 min)",
-            Self::Fleet => "memory and processor time of fleets, idle and active (3 min)",
-            Self::Size => "programs: the smallest device, and the core alone (2 min)",
-            Self::Footprint => "memory that one idle device owns, by part",
-            Self::Devices => "devices beside a broker: latency, memory, start (2 min)",
-        }
-    }
-
-    /// Measures it and writes it down. What fails stands on the page as failed.
-    pub(crate) fn run(self) -> Outcome {
-        let start = Instant::now();
-        let measured = self.measure().and_then(|figures| {
-            figures.pictures.iter().try_for_each(|(name, svg)| page::picture(name, svg))?;
-            Ok(figures)
-        });
-        let text = match &measured {
-            Ok(figures) => figures.page(),
-            Err(problem) => format!("**Not measured.** {}", first_line(&problem.to_string())),
-        };
-        let result = measured.and_then(|figures| page::put(self.name(), &text).map(|()| figures.missed));
-        let _ = result.is_err() && page::put(self.name(), &text).is_err(); // the failure is told in any case
-        Outcome {
-            section: self,
-            seconds: start.elapsed().as_secs(),
-            result: result.map_err(|error| error.to_string()),
-        }
-    }
-
-    fn measure(self) -> Result<Figures, Failure> {
-        match self {
-            Self::Machine => Ok(Figures { text: machine::describe(), ..Figures::default() }),
-            Self::Core => core::measure(),
-            Self::Growth => growth::measure(),
-            Self::Peers => program(cargo(&[
-                "bench",
-                "--profile",
-                "release",
-                "--quiet",
-                "-p",
-                "udmi-benches",
-                "--bench",
-                "peers",
-                "--",
-                "--json",
-            ])),
             Self::Fleet => fleet::measure(),
             Self::Size => size::measure(),
             Self::Footprint => program(cargo(&[
