@@ -27,7 +27,7 @@ enum Of {
 
 const PROGRAMS: [Built; 2] = [
     Built {
-        what: "the smallest device, with TLS",
+        what: "the smallest device of `udmi-std`, with two points, TLS and a password",
         name: "smallest",
         cargo: &[
             "rustc",
