@@ -29,6 +29,8 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
+    // Called from everywhere: not copied there.
+    #[inline(never)]
     fn add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(whole_millis(delay)))
     }
@@ -71,7 +73,7 @@ impl fmt::Display for Instant {
 }
 
 pub(crate) fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }
 
 #[cfg(test)]

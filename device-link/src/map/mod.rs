@@ -45,20 +45,89 @@ struct Place {
     entry: usize,
 }
 
-/// Searches so many sorted things for the one that `compare` takes for equal; else tells where it would be.
+/// How the entry at a place stands to what is sought, and how many entries its chunk has.
+type Compare<'a> = dyn FnMut(Place) -> (Ordering, usize) + 'a;
+
+/// Finds the place of what `compare` takes for equal among so many chunks, or where it would be.
 /// It is one function for all types, so that a map of another type adds no search of its own.
 #[inline(never)]
-fn search(count: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
-    let (mut low, mut high) = (0, count);
+fn search(chunks: usize, compare: &mut Compare<'_>) -> Result<Place, Place> {
+    // The last chunk that begins before it, and its length.
+    let (mut low, mut high, mut entries) = (0, chunks, 0);
     while low < high {
-        let middle = low + (high - low) / 2;
-        match compare(middle) {
-            Ordering::Less => low = middle + 1,
-            Ordering::Equal => return Ok(middle),
-            Ordering::Greater => high = middle,
+        let place = Place { chunk: low + (high - low) / 2, entry: 0 };
+        match compare(place) {
+            (Ordering::Less, length) => (low, entries) = (place.chunk + 1, length),
+            (Ordering::Equal, _) => return Ok(place),
+            (Ordering::Greater, _) => high = place.chunk,
         }
     }
-    Err(low)
+    let Some(chunk) = low.checked_sub(1) else { return Err(Place { chunk: 0, entry: 0 }) };
+    let (mut low, mut high) = (1, entries);
+    while low < high {
+        let place = Place { chunk, entry: low + (high - low) / 2 };
+        match compare(place) {
+            (Ordering::Less, _) => low = place.entry + 1,
+            (Ordering::Equal, _) => return Ok(place),
+            (Ordering::Greater, _) => high = place.entry,
+        }
+    }
+    Err(Place { chunk, entry: low })
+}
+
+/// How room is made for an entry.
+struct Room {
+    /// Where it is then to be put.
+    place: Place,
+    /// Where a chunk is to be begun before.
+    begins: Option<usize>,
+    /// Whether the last entry of its chunk has to go to the front of the next one.
+    spills: bool,
+}
+
+/// Makes room for an entry at a place that a search has found, in a chunk of this length and with a next one of that. A
+/// chunk is begun only between two that are full, or behind the last one.
+#[inline(never)]
+fn make_room(place: Place, length: Option<usize>, next: Option<usize>) -> Room {
+    let Some(length) = length else {
+        return Room { place: Place { chunk: 0, entry: 0 }, begins: Some(0), spills: false };
+    };
+    if length < CHUNK {
+        return Room { place, begins: None, spills: false };
+    }
+    let after = place.chunk + 1;
+    let begins = next.is_none_or(|next| next >= CHUNK).then_some(after);
+    let spills = place.entry < length;
+    Room { place: if spills { place } else { Place { chunk: after, entry: 0 } }, begins, spills }
+}
+
+/// For how many entries more a chunk of so many is to have room, which a small one does not have to spare.
+#[inline(never)]
+fn growth(entries: usize, capacity: usize) -> usize {
+    if entries < capacity { 0 } else { (entries / 2 + 1).min(CHUNK.saturating_sub(entries)) }
+}
+
+// Of the following two, what is compiled for one type is the same for every other, so the compiler keeps it once.
+
+#[inline(never)]
+fn add_chunk<T>(chunks: &mut Vec<Vec<T>>, at: usize, chunk: Vec<T>) {
+    if chunks.is_empty() {
+        chunks.reserve_exact(1);
+    }
+    chunks.insert(at.min(chunks.len()), chunk);
+}
+
+/// Takes a chunk out, and gives the memory of the last one's place back.
+#[inline(never)]
+fn take_chunk<T>(chunks: &mut Vec<Vec<T>>, at: usize) -> Vec<T> {
+    if at >= chunks.len() {
+        return Vec::new();
+    }
+    let chunk = chunks.remove(at);
+    if chunks.is_empty() {
+        chunks.shrink_to_fit();
+    }
+    chunk
 }
 
 impl<K, V> Map<K, V> {
@@ -149,10 +218,15 @@ impl<K, V> Map<K, V> {
 
     /// Removes the entries for which `keeps` says no.
     pub fn retain(&mut self, mut keeps: impl FnMut(&K, &mut V) -> bool) {
-        for chunk in &mut self.chunks {
+        let mut at = 0;
+        while let Some(chunk) = self.chunks.get_mut(at) {
             chunk.retain_mut(|(key, value)| keeps(key, value));
+            if chunk.is_empty() {
+                take_chunk(&mut self.chunks, at);
+            } else {
+                at += 1;
+            }
         }
-        self.chunks.retain(|chunk| !chunk.is_empty());
     }
 
     fn at(&self, place: Place) -> Option<&(K, V)> {
@@ -171,49 +245,31 @@ impl<K, V> Map<K, V> {
         }
         let entry = chunk.remove(place.entry);
         if chunk.is_empty() {
-            self.chunks.remove(place.chunk);
-            if self.chunks.is_empty() {
-                self.chunks = Vec::new();
-            }
+            take_chunk(&mut self.chunks, place.chunk);
         }
         Some(entry)
     }
 
     /// Adds an entry at a place that a search has found, and tells where it came to be.
-    fn put(&mut self, mut place: Place, entry: (K, V)) -> Place {
-        let count = self.chunks.len();
-        match self.chunks.get_mut(place.chunk) {
-            Some(chunk) if chunk.len() < CHUNK => {}
-            // What comes in order fills its chunks.
-            Some(chunk) if place.entry == chunk.len() && place.chunk + 1 == count => {
-                place = Place { chunk: place.chunk + 1, entry: 0 };
-                self.add_chunk(place.chunk, Vec::new());
-            }
-            Some(chunk) => {
-                let mut upper = chunk.split_off(CHUNK / 2);
-                upper.shrink_to_fit();
-                chunk.shrink_to_fit();
-                self.add_chunk(place.chunk + 1, upper);
-                if let Some(entry) = place.entry.checked_sub(CHUNK / 2) {
-                    place = Place { chunk: place.chunk + 1, entry };
-                }
-            }
-            None => self.add_chunk(place.chunk, Vec::new()),
+    fn put(&mut self, place: Place, entry: (K, V)) -> Place {
+        let length = |chunk: usize| self.chunks.get(chunk).map(Vec::len);
+        let Room { place, begins, spills } = make_room(place, length(place.chunk), length(place.chunk + 1));
+        if let Some(at) = begins {
+            add_chunk(&mut self.chunks, at, Vec::new());
         }
-        if let Some(chunk) = self.chunks.get_mut(place.chunk) {
-            if chunk.len() == chunk.capacity() {
-                chunk.reserve_exact(chunk.len() / 2 + 1);
-            }
-            chunk.insert(place.entry.min(chunk.len()), entry);
+        if spills && let Some(last) = self.chunks.get_mut(place.chunk).and_then(Vec::pop) {
+            self.add(Place { chunk: place.chunk + 1, entry: 0 }, last);
         }
+        self.add(place, entry);
         place
     }
 
-    fn add_chunk(&mut self, at: usize, chunk: Vec<(K, V)>) {
-        if self.chunks.is_empty() {
-            self.chunks.reserve_exact(1);
-        }
-        self.chunks.insert(at.min(self.chunks.len()), chunk);
+    /// Adds an entry at a place with room.
+    #[inline(never)]
+    fn add(&mut self, place: Place, entry: (K, V)) {
+        let Some(chunk) = self.chunks.get_mut(place.chunk) else { return };
+        chunk.reserve_exact(growth(chunk.len(), chunk.capacity()));
+        chunk.insert(place.entry.min(chunk.len()), entry);
     }
 }
 
@@ -223,23 +279,12 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        // The last chunk that begins at or before the key, else the first.
-        let begins = &mut |chunk: usize| {
-            let first = self.chunks.get(chunk).and_then(|chunk| chunk.first());
-            first.map_or(Ordering::Greater, |(first, _)| first.borrow().cmp(key))
-        };
-        let chunk = match search(self.chunks.len(), begins) {
-            Ok(chunk) => return Ok(Place { chunk, entry: 0 }),
-            Err(chunk) => chunk.saturating_sub(1),
-        };
-        let entries = self.chunks.get(chunk).map_or(&[] as &[_], Vec::as_slice);
-        let compare = &mut |entry: usize| {
-            entries.get(entry).map_or(Ordering::Greater, |(other, _)| other.borrow().cmp(key))
-        };
-        match search(entries.len(), compare) {
-            Ok(entry) => Ok(Place { chunk, entry }),
-            Err(entry) => Err(Place { chunk, entry }),
-        }
+        search(self.chunks.len(), &mut |place| {
+            let Some(chunk) = self.chunks.get(place.chunk) else { return (Ordering::Greater, 0) };
+            let order =
+                chunk.get(place.entry).map_or(Ordering::Greater, |(other, _)| other.borrow().cmp(key));
+            (order, chunk.len())
+        })
     }
 
     /// The value of a key.

@@ -72,6 +72,15 @@ fn what_comes_in_order_fills_its_chunks() {
 }
 
 #[test]
+fn what_comes_in_another_order_fills_half_of_them_at_least() {
+    let count = 100 * CHUNK;
+    let backwards: Map<_, _> = (0..count).rev().map(|key| (key, ())).collect();
+    assert_eq!(backwards.chunks.len(), 100);
+    let scattered: Map<_, _> = (0..count).map(|key| (key * 1_013 % count, ())).collect();
+    assert!(is_sound(&scattered) && scattered.len() == count && scattered.chunks.len() <= 200);
+}
+
+#[test]
 fn an_empty_map_holds_no_memory_and_a_small_one_little_more_than_its_entries() {
     let mut map = Map::from([(1, [0_u8; 100])]);
     let capacity = |map: &Map<i32, [u8; 100]>| map.chunks.iter().map(Vec::capacity).sum::<usize>();

@@ -14,7 +14,7 @@ use crate::wire::ConnectCode;
 
 impl<D: Dialect> Node<D> {
     pub(super) fn open(&mut self) {
-        if self.phase != Phase::Waiting {
+        if !matches!(self.phase, Phase::Waiting) {
             return;
         }
         if self.core.wish == Some(Wish::Refresh) {
@@ -29,7 +29,7 @@ impl<D: Dialect> Node<D> {
     }
 
     pub(super) fn on_opened(&mut self, opened: ConnId) {
-        if self.phase != (Phase::Dialing { conn: opened }) {
+        if !matches!(self.phase, Phase::Dialing { conn } if conn == opened) {
             return;
         }
         self.disarm(LinkTimer::Open);

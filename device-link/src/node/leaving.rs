@@ -18,7 +18,7 @@ impl<D: Dialect> Node<D> {
                 }
             }
             // Between attempts there is nothing to leave: the next one asks the dialect anyway.
-            Some(Wish::Refresh) if self.phase == Phase::Waiting => self.core.wish = None,
+            Some(Wish::Refresh) if matches!(self.phase, Phase::Waiting) => self.core.wish = None,
             Some(Wish::Refresh | Wish::Exit(_)) => self.leave(),
         }
     }

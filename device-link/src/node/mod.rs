@@ -19,7 +19,7 @@ use crate::time::{Instant, Now, UtcMillis};
 use keeping::Keeping;
 
 /// Where the connection stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Phase {
     /// Between attempts.
     Waiting,
@@ -74,7 +74,7 @@ impl<D: Dialect> Node<D> {
     /// Takes in what time it is and one event. Timers due at or before `now` fire first, in order of
     /// deadline and name. Never fails; what goes wrong shows in the actions.
     pub fn handle(&mut self, now: Now, event: Event<D::Command, D::Outcome>) {
-        if self.phase == Phase::Finished {
+        if matches!(self.phase, Phase::Finished) {
             return;
         }
         // At the very end of a clock nothing could be armed ahead of now.
@@ -90,7 +90,7 @@ impl<D: Dialect> Node<D> {
         if has_fired {
             self.conclude();
         }
-        if self.phase != Phase::Finished {
+        if !matches!(self.phase, Phase::Finished) {
             self.apply(event);
             self.settle();
         }
@@ -122,7 +122,7 @@ impl<D: Dialect> Node<D> {
     /// Whether `Exit` was emitted and nothing will happen any more.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Finished
+        matches!(self.phase, Phase::Finished)
     }
 
     /// Whether the link is up and lags behind: half of what may wait in the outbox is waiting. A driver does
@@ -235,7 +235,7 @@ impl<D: Dialect> Node<D> {
     fn settle(&mut self) {
         self.conclude();
         self.flush();
-        if self.phase != Phase::Finished {
+        if !matches!(self.phase, Phase::Finished) {
             self.time_keeping();
         }
     }
@@ -243,7 +243,7 @@ impl<D: Dialect> Node<D> {
     /// Ends all that one packet or one event has caused. It is done for each packet, since how packets
     /// share a call is an accident of the transport.
     fn conclude(&mut self) {
-        if self.phase == Phase::Finished {
+        if matches!(self.phase, Phase::Finished) {
             return;
         }
         self.deliver();
@@ -251,7 +251,7 @@ impl<D: Dialect> Node<D> {
             self.with(|dialect, cx| dialect.on_settled(cx));
             self.deliver();
         }
-        if self.phase == Phase::Waiting
+        if matches!(self.phase, Phase::Waiting)
             && let Some(pause) = self.core.pause.take()
         {
             self.arm(LinkTimer::Backoff, pause);

@@ -126,7 +126,8 @@ fn levels(topic: &str) -> impl Iterator<Item = &str> {
 
 impl Below {
     fn level(&self) -> &str {
-        self.0.as_str().trim_end_matches("/#")
+        let filter = self.0.as_str();
+        filter.strip_suffix("/#").unwrap_or(filter)
     }
 }
 

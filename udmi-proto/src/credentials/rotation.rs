@@ -201,7 +201,7 @@ impl Rotation {
         asked: bool,
         outcome: Outcome,
     ) {
-        if outcome != Outcome::Done {
+        if !matches!(outcome, Outcome::Done) {
             return self.call_off(cx, own, asked, &reason(outcome, "this device has no key to rotate"));
         }
         let backup = &change.backup;
@@ -218,14 +218,14 @@ impl Rotation {
         change: Unproven,
         outcome: Outcome,
     ) {
-        if outcome == Outcome::Done {
+        if matches!(outcome, Outcome::Done) {
             let backup = &change.backup;
             let text = format!("a new key is in use since an earlier run, the old one is kept as {backup}");
             log(cx, own, Level::NOTICE, &text);
             self.prove(cx, redirect, change);
             return connect_anew(cx);
         }
-        if outcome == Outcome::Unhandled {
+        if matches!(outcome, Outcome::Unhandled) {
             log(cx, own, Level::WARNING, "whether a new key is in use is not known");
             self.phase = Phase::Proving(change);
             return;
@@ -343,7 +343,7 @@ fn restored(
     outcome: Outcome,
 ) {
     let Unproven { backup, before, .. } = change;
-    if outcome != Outcome::Done {
+    if !matches!(outcome, Outcome::Done) {
         let reason = reason(outcome, "nobody does");
         return log(cx, own, Level::ERROR, &format!("the old key cannot be put back: {reason}"));
     }

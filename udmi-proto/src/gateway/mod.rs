@@ -401,6 +401,14 @@ impl Gateway {
     ) -> Option<R> {
         let proxy = self.proxies.get_mut(&ix)?;
         let result = run(&mut proxy.core, cx);
+        self.note(ix);
+        Some(result)
+    }
+
+    /// Notes what a device is owed that something has happened to.
+    #[inline(never)]
+    fn note(&mut self, ix: ProxyIx) {
+        let Some(proxy) = self.proxies.get_mut(&ix) else { return };
         self.touched.insert(ix);
         if let Some(addresses) = proxy.core.moved() {
             self.places.set(ix, addresses);
@@ -419,7 +427,6 @@ impl Gateway {
                 Claim::End(reason) => self.ended.push((ix, reason)),
             }
         }
-        Some(result)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The mark of the pointset's state, which a config may build upon (§11 item 12).
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use device_link::Instant;
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::Model;
 use super::point::Point;
+use crate::json::write::{put, put_text};
 use crate::latch::StateLatch;
 
 /// Longest etag the schema allows, in characters.
@@ -48,14 +50,25 @@ impl Etags {
 /// The first 32 hexadecimal digits of a SHA-256 over units, value states and set values.
 pub(super) fn compute<'a>(points: impl Iterator<Item = (&'a str, &'a Point)>) -> String {
     let mut hash = Sha256::new();
-    let mut line = String::new();
+    let mut line = Vec::new();
     for (name, point) in points.filter(|(_, point)| point.is_in_force()) {
         line.clear();
         let units = point.model().and_then(Model::units);
         let state = point.writing().value_state().map_or("", |state| state.as_str());
-        // Lengths and quotes keep the parts apart, whatever they hold.
-        let _ = writeln!(line, "{name} {units:?} {state} {:?}", point.writing().value());
-        hash.update(line.as_bytes());
+        // As JSON, so that the parts are kept apart, whatever they hold.
+        for text in [Some(name), units, Some(state)] {
+            match text {
+                Some(text) => put_text(&mut line, text),
+                None => line.extend(b"null"),
+            }
+            line.push(b' ');
+        }
+        if let Some(value) = point.writing().value() {
+            // A value cannot fail.
+            let _ = put(&mut line, value);
+        }
+        line.push(b'\n');
+        hash.update(&line);
     }
     hash.finalize().iter().take(ETAG_CHARACTERS / 2).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

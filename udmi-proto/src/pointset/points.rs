@@ -64,12 +64,21 @@ impl Points {
         self.0.retain_mut(|(_, point)| keeps(point));
     }
 
-    /// Adds points whose names are new.
+    /// Adds points whose names are new, and which are in the order of their names themselves.
     pub(super) fn add(&mut self, newcomers: Vec<(Box<str>, Point)>) {
-        if !newcomers.is_empty() {
-            self.0.reserve_exact(newcomers.len());
-            self.0.extend(newcomers);
-            self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if self.0.is_empty() {
+            self.0 = newcomers;
+        } else if !newcomers.is_empty() {
+            let mut all = Vec::with_capacity(self.0.len() + newcomers.len());
+            let mut newcomers = newcomers.into_iter().peekable();
+            for known in core::mem::take(&mut self.0) {
+                while let Some(newcomer) = newcomers.next_if(|newcomer| newcomer.0 < known.0) {
+                    all.push(newcomer);
+                }
+                all.push(known);
+            }
+            all.extend(newcomers);
+            self.0 = all;
         }
     }
 
@@ -94,8 +103,8 @@ mod tests {
 
     #[test]
     fn points_are_in_the_order_of_their_names_however_they_come() {
-        let mut points = points(&["d", "b"]);
-        points.add(alloc::vec![("c".into(), Point::default()), ("a".into(), Point::default())]);
+        let mut points = points(&["b", "d"]);
+        points.add(alloc::vec![("a".into(), Point::default()), ("c".into(), Point::default())]);
         assert!(points.get_or_insert("e").is_some() && points.get_or_insert("b").is_some());
         points.remove("c");
         points.remove("x");
