@@ -14,16 +14,25 @@ use udmi_proto::{Boot, Device, Instant, Now, Udmi, UtcMillis};
 
 use world::World;
 
-// Only for `memcpy` and the like, and for ending: the core itself needs no C library.
+// Only for `memcpy` and the like, and for ending: the core itself needs no C library. Without an operating system
+// the compiler's own functions do.
+#[cfg(not(target_os = "none"))]
 #[link(name = "c")]
 unsafe extern "C" {
     fn abort() -> !;
 }
 
+#[cfg(not(target_os = "none"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // SAFETY: `abort` may be called at any time.
     unsafe { abort() }
+}
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
 }
 
 /// Where the program starts; 0 if the run went as it should.

@@ -178,7 +178,7 @@ fn version(scalar: Scalar<'_>) -> Result<Version, Refusal<'_>> {
         Scalar::Text(text) => text.into_owned(),
         Scalar::Integer(number) => number.to_string(),
         Scalar::Natural(number) => number.to_string(),
-        Scalar::Number(number) => number.to_string(),
+        Scalar::Number(number) => crate::json::write::shown(number),
         Scalar::Null | Scalar::Boolean(_) | Scalar::List | Scalar::Object => String::new(),
     };
     Ok(Version::from(text))
