@@ -24,6 +24,10 @@ pub struct Limits {
     pub outbox_kept_interval: Duration,
     /// QoS 1 publishes sent and not yet acknowledged, 1 to 32767. Default 100.
     pub inflight: usize,
+    /// Bytes of topic and payload of those publishes: once they are reached, nothing more is sent until some are
+    /// acknowledged, so that what a new link has to repeat stays within what an adapter holds for a socket (8 MiB).
+    /// The last one may go over, by `packet_bytes` at most. Default 4 MiB.
+    pub inflight_bytes: usize,
     /// Slots of [`Queue::Latest`](crate::Queue::Latest) in use at once. Default 4096.
     pub slots: usize,
     /// Subscriptions held, at most 32767. Default 16384.
@@ -63,6 +67,7 @@ impl Default for Limits {
             outbox_kept_bytes: 0,
             outbox_kept_interval: Duration::from_secs(60),
             inflight: 100,
+            inflight_bytes: 4 << 20,
             slots: 4096,
             subscriptions: 16_384,
             inbound_exactly_once: 64,

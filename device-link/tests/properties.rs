@@ -104,6 +104,7 @@ const LIMITS: Limits = Limits {
     outbox_messages: 5,
     outbox_bytes: 400,
     inflight: 4,
+    inflight_bytes: 1 << 20,
     slots: 3,
     subscriptions: 3,
     inbound_exactly_once: 3,

@@ -55,6 +55,7 @@ pub(crate) struct Outbox {
     maximum_bytes: usize,
     maximum_slots: usize,
     window: usize,
+    window_bytes: usize,
     lost_full: u64,
 }
 
@@ -72,6 +73,7 @@ impl Outbox {
             maximum_bytes: limits.outbox_bytes,
             maximum_slots: limits.slots,
             window: limits.inflight.clamp(1, super::EXCHANGES),
+            window_bytes: limits.inflight_bytes.max(1),
             lost_full: 0,
         }
     }
@@ -201,7 +203,7 @@ impl Outbox {
     }
 
     fn has_room(&self) -> bool {
-        self.inflight.len() < self.window
+        self.inflight.len() < self.window && self.inflight.bytes() < self.window_bytes
     }
 
     /// The next parcel that may go out: slots first, since they tell what the rest refers to.
@@ -312,9 +314,11 @@ impl Outbox {
     }
 
     fn send_but_once(&mut self, queue: Queue) {
-        for parcel in self.inflight.parcels_mut().filter(|parcel| parcel.publish.queue == queue) {
-            parcel.publish.queue = Queue::Drop;
-        }
+        self.inflight.change(&mut |parcel| {
+            if parcel.publish.queue == queue {
+                parcel.publish.queue = Queue::Drop;
+            }
+        });
     }
 
     /// Gives parcels other topics, where `rename` has one. Longer topics may put the oldest over the bound.
@@ -325,9 +329,10 @@ impl Outbox {
     ) {
         let waiting = self.waiting.iter_mut().chain(self.gated.values_mut().flatten());
         let waiting = waiting.chain(self.latest.values_mut());
-        for parcel in waiting.chain(self.inflight.parcels_mut()) {
+        for parcel in waiting {
             parcel.rename_topic(rename);
         }
+        self.inflight.change(&mut |parcel| parcel.rename_topic(rename));
         self.heed_bounds(lost);
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Inflight {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     sent: VecDeque<Inflight>,
+    /// Of all that was sent.
+    bytes: usize,
     /// The `order` of those in front that the identifiers have gone round since, of which there are none but with a
     /// broker that leaves out some.
     passed: Map<PacketId, u64>,
@@ -33,6 +35,11 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn len(&self) -> usize {
         self.sent.len()
+    }
+
+    /// Bytes of topics and payloads.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -46,6 +53,7 @@ impl Window {
     /// Remembers a parcel as the last that was sent, under an identifier that is not in use.
     pub(crate) fn push(&mut self, id: PacketId, parcel: Parcel) {
         let order = self.sent.back().map_or(0, |last| last.order.saturating_add(steps(last.id, id)));
+        self.bytes = self.bytes.saturating_add(parcel.size());
         self.sent.push_back(Inflight { id, parcel, order });
         while let Some(oldest) = self.sent.get(self.passed.len())
             && oldest.order.saturating_add(IDENTIFIERS) <= order
@@ -60,7 +68,9 @@ impl Window {
         if !self.passed.is_empty() {
             self.passed.remove(&id);
         }
-        self.sent.remove(at).map(|removed| removed.parcel)
+        let removed = self.sent.remove(at)?.parcel;
+        self.bytes = self.bytes.saturating_sub(removed.size());
+        Some(removed)
     }
 
     fn find(&self, id: PacketId) -> Option<usize> {
@@ -77,7 +87,7 @@ impl Window {
 
     /// Takes everything out, in the order of sending.
     pub(crate) fn take(&mut self) -> VecDeque<Inflight> {
-        self.passed = Map::new();
+        (self.passed, self.bytes) = (Map::new(), 0);
         core::mem::take(&mut self.sent)
     }
 
@@ -85,8 +95,13 @@ impl Window {
         self.sent.iter()
     }
 
-    pub(crate) fn parcels_mut(&mut self) -> impl Iterator<Item = &mut Parcel> {
-        self.sent.iter_mut().map(|sent| &mut sent.parcel)
+    /// Changes parcels, topics too.
+    pub(crate) fn change(&mut self, change: &mut dyn FnMut(&mut Parcel)) {
+        self.bytes = 0;
+        for Inflight { parcel, .. } in &mut self.sent {
+            change(parcel);
+            self.bytes = self.bytes.saturating_add(parcel.size());
+        }
     }
 
     /// Gives the memory of an empty window back.

@@ -64,6 +64,41 @@ fn a_lost_link_keeps_bounded_parcels_in_the_window_and_a_slot_in_its_slot() {
 }
 
 #[test]
+fn regression_the_window_is_full_by_bytes_as_well_so_that_a_new_link_can_take_all_that_it_repeats() {
+    let limits = Limits { inflight: 100, inflight_bytes: 250, ..Limits::default() };
+    let mut outbox = Outbox::new(&limits);
+    let large = |token| {
+        let mut parcel = parcel(token, Queue::Bounded);
+        parcel.publish.payload = alloc::vec![b'x'; 100 - parcel.publish.topic.as_str().len()].into();
+        parcel
+    };
+    for token in 1..=5 {
+        outbox.push(large(token), &mut |_, _| {});
+    }
+    let mut id = 0;
+    let mut send = |outbox: &mut Outbox| {
+        while let Some(parcel) = outbox.next_ready() {
+            id += 1;
+            outbox.sent(PacketId::new(id).unwrap(), parcel);
+        }
+    };
+    send(&mut outbox);
+    assert_eq!(outbox.inflight().count(), 3);
+    assert!(!outbox.is_clear());
+    outbox.acknowledged(PacketId::new(1).unwrap());
+    send(&mut outbox);
+    assert_eq!(outbox.inflight().count(), 3);
+    outbox.link_lost(&mut |_, _| {});
+    send(&mut outbox);
+    assert_eq!(outbox.inflight().count(), 3);
+    for id in 2..=5 {
+        outbox.acknowledged(PacketId::new(id).unwrap());
+        send(&mut outbox);
+    }
+    assert!(outbox.is_quiet() && outbox.is_clear());
+}
+
+#[test]
 fn topics_move_to_another_prefix_in_every_queue_and_stay_in_bounds() {
     let under = |token, topic: &str, queue| {
         let mut parcel = parcel(token, queue);
