@@ -65,6 +65,12 @@ impl Property {
         self as u8
     }
 
+    /// Whether it is seen only where runs are compared.
+    #[must_use]
+    pub fn compares_runs(self) -> bool {
+        matches!(self, Self::CutsAreInvisible | Self::RunsReplay | Self::SiblingsAreApart)
+    }
+
     /// It as a sentence.
     #[must_use]
     pub fn sentence(self) -> &'static str {

@@ -19,6 +19,7 @@ mod plant;
 mod replay;
 mod sample;
 mod scan;
+mod sim;
 mod text;
 mod trace;
 mod watch;
@@ -76,6 +77,7 @@ enum Command {
     Check(check::Arguments),
     Trace(trace::Arguments),
     Replay(replay::Arguments),
+    Sim(sim::Arguments),
     Init(init::Arguments),
     Keys(keys::Arguments),
 }
@@ -103,6 +105,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(arguments, output),
         Command::Trace(arguments) => trace::run(arguments, output),
         Command::Replay(arguments) => replay::run(arguments, output),
+        Command::Sim(arguments) => sim::run(&arguments, output),
         Command::Init(arguments) => init::run(arguments, output),
         Command::Keys(arguments) => keys::run(arguments, output),
     }

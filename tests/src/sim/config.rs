@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use udmi_proto::model::common::Timestamp;
 
-use super::site::POINTS;
+use super::site::{MODULES_URL, POINTS, module};
 use crate::data_url;
 use crate::world::World;
 
@@ -31,7 +31,8 @@ pub struct Config {
     pub expiry: Option<i64>,
     /// The points' `cov_increment`.
     pub increment: Option<f64>,
-    /// Names of further blocks; `update` is an update of the module `system`.
+    /// Names of further blocks; `update` is an update of the module `system`, and `download` one
+    /// that comes from a server.
     pub blocks: Vec<Cow<'static, str>>,
     /// The age of its timestamp in seconds.
     pub seconds_back: i64,
@@ -68,7 +69,7 @@ impl Config {
         if let Some(mode) = &self.mode {
             config["system"]["operation"]["mode"] = json!(mode);
         }
-        for block in self.blocks.iter().filter(|block| *block != "update") {
+        for block in self.blocks.iter().filter(|block| *block != "update" && *block != "download") {
             config[block.as_ref()] = match block.as_ref() {
                 "localnet" => json!({ "families": { "ipv4": {}, "ether": {} } }),
                 "blobset" => json!({ "blobs": {} }),
@@ -78,6 +79,9 @@ impl Config {
         }
         if self.blocks.iter().any(|block| block == "update") {
             config["blobset"]["blobs"]["system"] = update(self.rate);
+        }
+        if self.blocks.iter().any(|block| block == "download") {
+            config["blobset"]["blobs"]["system"] = download(self.rate, stamp.as_str());
         }
         if let Some(points) = &self.points {
             config["pointset"] = json!({ "sample_rate_sec": self.rate, "points": {} });
@@ -142,6 +146,20 @@ fn update(number: i64) -> Value {
     json!({
         "phase": "final", "url": data_url::encode(module.as_bytes()),
         "sha256": data_url::sha256(module.as_bytes()), "generation": generation.as_str()
+    })
+}
+
+/// One of some updates from a server, as new as the config.
+fn download(number: i64, generation: &str) -> Value {
+    let number = match number {
+        2 => 1,
+        10 => 2,
+        60 => 0,
+        _ => 3,
+    };
+    json!({
+        "phase": "final", "url": format!("{MODULES_URL}{number}"), "generation": generation,
+        "sha256": data_url::sha256(&module(number))
     })
 }
 

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use udmi_proto::Value as PointValue;
 
 use super::random::Random;
-use super::site::{IDS, POINTS};
+use super::site::{IDS, POINTS, REGISTRIES};
 use super::{Broken, Config, OnProxy, Op, Shape};
-use crate::world::Answer;
+use crate::world::{Answer, Lie};
 
 /// Blocks a config may have besides those of system and points, one of them unknown.
-const BLOCKS: [&str; 6] = ["localnet", "discovery", "gateway", "blobset", "update", "unheard_of"];
+const BLOCKS: [&str; 7] = ["localnet", "discovery", "gateway", "blobset", "update", "download", "unheard_of"];
 /// Modes a config may ask for; `active` more often, since little happens to a device that never is.
 const MODES: [Option<&str>; 8] = [
     None,
@@ -67,19 +67,50 @@ fn gateway_op(random: &mut Random) -> Op {
 
 /// What goes wrong around a device.
 fn trouble(random: &mut Random) -> Op {
-    match random.below(18) {
-        0..2 => Op::Drop,
-        2 => Op::Refuse,
-        3 => Op::Silence,
-        4..9 => Op::Calm,
-        9 => Op::BreakUp(random.index(2000)),
-        10 => Op::BreakDown(random.index(2000)),
-        11 => Op::Latency(random.below(3000)),
-        12..14 => Op::Crash(random.below(5000)),
-        14 => Op::StepWall(signed(random, 100_000)),
-        15 => Op::StoreFails(true),
-        16 => Op::StoreFails(false),
-        _ => Op::Latency(random.below(100)),
+    match random.below(40) {
+        0..4 => Op::Drop,
+        4 => Op::Refuse,
+        5 => Op::Silence,
+        6 => random.one(&[Op::Mute, Op::Deaf]),
+        7 => random.one(&[Op::Unheard, Op::Unanswered, Op::NoNames]),
+        8..17 => Op::Calm,
+        17 => Op::BreakUp(random.index(2000)),
+        18 => Op::BreakDown(random.index(2000)),
+        19 => Op::Latency(random.below(3000)),
+        20 => Op::Latency(random.below(100)),
+        21 => Op::Lingers(random.below(60_000)),
+        22 => Op::SlowReader(100 + random.below(5000)),
+        23 => Op::SlowNetwork(500 + random.below(5000)),
+        24 => Op::TakeOver,
+        25 => Op::RestartBroker,
+        26 => Op::Deny(random.flag()),
+        27..30 => Op::Crash(random.below(5000)),
+        30 => Op::CrashSafe(random.below(5000), random.index(4)),
+        31 => Op::Suspend(random.below(200_000)),
+        32 => Op::StepWall(signed(random, 100_000)),
+        33 => Op::StoreFails(true),
+        34 => Op::StoreFails(false),
+        35 => Op::SlowStore(random.below(3000)),
+        36 => Op::SlowStore(1),
+        37 => Op::Web(Some(lie(random))),
+        38 => Op::Web(None),
+        _ => Op::Redirect(random.index(REGISTRIES.len())),
+    }
+}
+
+fn lie(random: &mut Random) -> Lie {
+    let at = random.index(120);
+    match random.below(10) {
+        0 => Lie::Size(signed(random, 100)),
+        1 => Lie::Content,
+        2 => Lie::Redirects,
+        3 => Lie::Stalls(at),
+        4 => Lie::Endless,
+        5 => Lie::Refuses,
+        6 => Lie::Status(random.one(&[301, 403, 404, 500, 503])),
+        7 => Lie::BreaksOff(at),
+        8 => Lie::Changes(at),
+        _ => Lie::Slow(random.below(5000)),
     }
 }
 
@@ -98,13 +129,12 @@ fn local_op(random: &mut Random) -> Op {
         13 => Op::Address(random.flag()),
         14 => Op::Block(random.flag()),
         15 => Op::Event,
-        _ => {
-            if random.flag() {
-                Op::Writes(answer(random))
-            } else {
-                Op::Reads(answer(random))
-            }
-        }
+        _ => match random.below(6) {
+            0..2 => Op::Writes(answer(random)),
+            2..4 => Op::Reads(answer(random)),
+            4 => Op::Blobs(answer(random)),
+            _ => Op::Others(answer(random)),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 //! oracle can fail is shown by a [`Defect`](crate::world::Defect), which spoils what the device does on its way into
 //! the world.
 
+mod campaign;
 mod config;
 mod draw;
 mod op;
@@ -15,12 +16,15 @@ mod plan;
 mod quietly;
 mod random;
 mod run;
+mod shrink;
 pub mod site;
 mod twins;
 
+pub use campaign::{Campaign, Outcome};
 pub use config::{Broken, Config};
 pub use op::{OnProxy, Op};
 pub use oracle::Oracle;
 pub use plan::{Plan, Shape};
 pub use random::Random;
 pub use run::{Summary, Violation, Way, run};
+pub use shrink::shrunk;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use udmi_proto::Value;
 
 use super::{Broken, Config};
-use crate::world::Answer;
+use crate::world::{Answer, Lie};
 
 /// One thing that happens. Whatever names a device, a point or a size beyond what there is does nothing, so that every
 /// list of operations can be carried out.
@@ -23,12 +23,39 @@ pub enum Op {
     /// The cloud sends a command of this name.
     CloudCommand(Cow<'static, str>),
 
+    /// The cloud orders the device to the registry of that number, if there are several.
+    Redirect(usize),
+    /// Downloads go wrong so from now on, or do not any more.
+    Web(Option<Lie>),
+
     /// The connection breaks.
     Drop,
     /// Connections are refused from now on.
     Refuse,
     /// What is sent from now on vanishes, and nobody is told.
     Silence,
+    /// Only what the device sends vanishes from now on.
+    Mute,
+    /// Only what the broker sends vanishes from now on.
+    Deaf,
+    /// Connections succeed from now on, but the broker never hears of them.
+    Unheard,
+    /// Nothing is ever heard of connections from now on.
+    Unanswered,
+    /// The device has no name server from now on.
+    NoNames,
+    /// The broker hears of lost connections only after so many milliseconds.
+    Lingers(u64),
+    /// The device reads so many bytes a second from now on.
+    SlowReader(u64),
+    /// The network carries so many bytes a second from now on.
+    SlowNetwork(u64),
+    /// Another client connects as the device.
+    TakeOver,
+    /// The broker starts anew.
+    RestartBroker,
+    /// From the next connection on the broker refuses the subscription to commands, or does not any more.
+    Deny(bool),
     /// The network is in order again.
     Calm,
     /// The connection breaks after so many more bytes from the device.
@@ -40,10 +67,19 @@ pub enum Op {
 
     /// The power fails, and comes back after so many milliseconds.
     Crash(u64),
+    /// The power fails, but so many of the stores under way, the oldest first, are safe; it comes back after so many
+    /// milliseconds.
+    CrashSafe(u64, usize),
+    /// The power fails, and stores under way leave half a value; it comes back after so many milliseconds.
+    CrashTorn(u64),
+    /// The machine sleeps for so many milliseconds.
+    Suspend(u64),
     /// The wall clock moves by so many milliseconds.
     StepWall(i64),
     /// Stores fail from now on, or do not any more.
     StoreFails(bool),
+    /// Stores take so many milliseconds from now on.
+    SlowStore(u64),
 
     /// The application sets a point.
     SetPoint(usize, #[serde(deserialize_with = "reading")] Value),
@@ -72,6 +108,11 @@ pub enum Op {
     Writes(Answer),
     /// Reads and scans are answered so from now on.
     Reads(Answer),
+
+    /// Installing and activating is answered so from now on.
+    Blobs(Answer),
+    /// Commands, metrics and the like are answered so from now on.
+    Others(Answer),
 
     /// The gateway is to act for these devices, and for no others.
     Act(Vec<usize>),

@@ -3,9 +3,9 @@
 use serde_json::json;
 use udmi_proto::{Category, Closed, Command, Event, Json, Level, PointModel, Value};
 
-use super::site::{IDS, POINTS, act_for, known};
+use super::site::{self, IDS, POINTS, act_for, known};
 use super::{OnProxy, Op};
-use crate::world::{Answer, Fieldbus, Opens, World};
+use crate::world::{Answer, Fieldbus, Opens, Weather, World};
 
 /// How long everything has to come to its end in good weather, in milliseconds.
 const SETTLE_MS: u64 = 400_000;
@@ -16,20 +16,39 @@ pub fn perform(world: &mut World, op: &Op) {
         Op::Pass(milliseconds) => world.advance(*milliseconds),
         Op::Config(config) => {
             let config = config.to_json(world);
-            world.publish_config(&config);
+            site::configure(world, &config);
         }
+        Op::Redirect(to) => site::redirect(world, *to),
+        Op::Web(lie) => world.staging.lie = lie.clone(),
         Op::Broken(broken) | Op::GatewayBroken(broken) => world.publish("config", broken.payload(), true),
         Op::CloudCommand(name) => world.publish(&format!("commands/{name}"), "{}", false),
         Op::Drop => world.drop_link(),
         Op::Refuse => world.weather().opens = Opens::Fails(Closed::Refused),
         Op::Silence => world.weather().is_silent = true,
+        Op::Mute => world.weather().is_mute = true,
+        Op::Deaf => world.weather().is_deaf = true,
+        Op::Unheard => world.weather().opens = Opens::Unheard,
+        Op::Unanswered => world.weather().opens = Opens::Unanswered,
+        Op::NoNames => world.weather().opens = Opens::Fails(Closed::Resolve),
+        Op::Lingers(milliseconds) => world.weather().lingers_ms = *milliseconds,
+        Op::SlowReader(rate) => world.weather().reads_per_second = Some(*rate),
+        Op::SlowNetwork(rate) => world.weather().bytes_per_second = Some(*rate),
+        Op::TakeOver => world.take_over(),
+        Op::RestartBroker => world.restart_broker(),
+        Op::Deny(refuses) => world.refuse(if *refuses { &["commands/#"] } else { &[] }),
         Op::Calm => calm(world),
         Op::BreakUp(after) => world.weather().breaks_up_after = Some(*after),
         Op::BreakDown(after) => world.weather().breaks_down_after = Some(*after),
         Op::Latency(milliseconds) => world.weather().latency_ms = *milliseconds,
         Op::Crash(dark) => world.crash(*dark),
+        Op::CrashSafe(dark, safe) => world.crash_after_stores(*dark, *safe),
+        Op::CrashTorn(dark) => world.crash_torn(*dark),
+        Op::Suspend(milliseconds) => world.suspend(*milliseconds),
         Op::StepWall(milliseconds) => world.step_wall(*milliseconds),
         Op::StoreFails(fails) => world.store_fails = *fails,
+        Op::SlowStore(milliseconds) => world.store_ms = *milliseconds,
+        Op::Blobs(answer) => world.plant.blobs = answer.clone(),
+        Op::Others(answer) => world.plant.others = answer.clone(),
         Op::Writes(answer) => world.plant.writes = answer.clone(),
         Op::Reads(answer) => {
             world.plant.reads = answer.clone();
@@ -173,8 +192,8 @@ fn tell(world: &mut World, id: &str, commands: impl IntoIterator<Item = Command>
 /// The network is in order.
 pub fn calm(world: &mut World) {
     let weather = world.weather();
-    (weather.opens, weather.is_silent, weather.latency_ms) = (Opens::Accepted, false, 10);
-    (weather.breaks_up_after, weather.breaks_down_after) = (None, None);
+    // How bytes are cut is no trouble, and stays.
+    *weather = Weather { cut: weather.cut, ..Weather::default() };
 }
 
 /// Everything is in order: the network, the store, the cloud, and a plant that also answers what it owes.
@@ -185,7 +204,14 @@ pub fn mend(world: &mut World) {
     for device in world.plant.proxied.values_mut() {
         (device.reads, device.writes) = (Answer::Ok(0), Answer::Ok(0));
     }
-    world.store_fails = false;
+    (world.plant.blobs, world.plant.others) = (Answer::Ok(0), Answer::Ok(0));
+    (world.store_fails, world.store_ms) = (false, 1);
+    world.staging.lie = None;
+    if world.refuses() {
+        // What was refused is asked for again on the next connection.
+        world.refuse(&[]);
+        world.drop_link();
+    }
     world.cloud.refuses_to_attach.clear();
     while let Some(asked) = world.plant.take_any() {
         let outcome = world.plant.done(&asked.hook);
@@ -193,8 +219,10 @@ pub fn mend(world: &mut World) {
     }
 }
 
-/// Everything is in order, and has time to come to its end.
+/// Everything is in order, and has time to come to its end. The cloud turns to where the device is.
 pub fn settle(world: &mut World) {
     mend(world);
     world.advance(SETTLE_MS);
+    let place = world.watch.prefix().to_owned();
+    world.cloud.turn_to(&place);
 }

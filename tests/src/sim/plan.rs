@@ -34,7 +34,16 @@ impl Plan {
     #[must_use]
     pub fn drawn(shape: Shape, seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed);
-        Self { shape, seed, ops: draw::ops(shape, &mut random, count) }
+        let mut ops = draw::ops(shape, &mut random, count);
+        // A store that tears promises less than others, so not all do.
+        if seed.is_multiple_of(8) {
+            ops.iter_mut().filter(|_| random.percent(50)).for_each(|op| {
+                if let Op::Crash(dark_ms) = *op {
+                    *op = Op::CrashTorn(dark_ms);
+                }
+            });
+        }
+        Self { shape, seed, ops }
     }
 
     /// The world it happens in.
@@ -46,6 +55,10 @@ impl Plan {
             Shape::Device => site::device(self.seed),
             Shape::Gateway => site::gateway(self.seed),
         };
+        if self.shape == Shape::Device && random.flag() {
+            setup = site::with_registries(setup);
+        }
+        setup.settings.options.blob_limit = 1 << 17;
         setup.weather.cut = match random.below(4) {
             0 => Cut::Seeded(40),
             1 => Cut::Seeded(2000),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::oracle::{self, Oracle};
-use super::site::KNOWN;
+use super::site::{self, KNOWN};
 use super::{Plan, Shape, perform, quietly, twins};
 use crate::property::Property;
 use crate::world::{Defect, World};
@@ -110,14 +110,15 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, way: &Way) -> Self {
         let mut setup = plan.setup();
         (setup.defect, setup.transcript) = (way.defect, way.transcript);
-        let world = World::new(setup);
+        let mut world = World::new(setup);
+        site::furnish(&mut world);
         let begun = world.now().at.0;
         Self { plan, world, oracles: oracle::all(plan), begun, op: None, messages: 0 }
     }
 
     fn go(&mut self) -> Result<(), (Property, String)> {
         if self.plan.shape == Shape::Gateway {
-            super::site::act_for(&mut self.world, &[0, 1, 2, 3]);
+            site::act_for(&mut self.world, &[0, 1, 2, 3]);
         }
         for (number, op) in self.plan.ops.iter().enumerate() {
             self.op = Some(number);

@@ -1,9 +1,10 @@
 //! Births, crashes and ends of the device, and the broker's accounts.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use device_broker::{Access, Broker, Users};
 use device_link::trace::{Header, Recorder, shown_boot};
-use udmi_proto::{Action, Boot, Device, ExitReason, Key, Stored, Udmi};
+use device_link::wire::{self, Packet};
+use udmi_proto::{Action, Boot, Closed, Device, ExitReason, Key, Stored, Udmi};
 
 use super::cloud::sibling;
 use super::{Happening, Setup, World};
@@ -15,13 +16,16 @@ const BROKER_PACKET_BYTES: usize = 64 << 20;
 
 /// A broker with the access list of §1.5.
 pub(super) fn broker(setup: &Setup) -> Broker {
-    let limits = device_broker::Limits {
+    Broker::new(limits(), users(setup))
+}
+
+fn limits() -> device_broker::Limits {
+    device_broker::Limits {
         packet_bytes: BROKER_PACKET_BYTES,
         queued_bytes: BROKER_PACKET_BYTES,
         unsent_bytes: BROKER_PACKET_BYTES * 4,
         ..device_broker::Limits::default()
-    };
-    Broker::new(limits, users(setup))
+    }
 }
 
 fn users(setup: &Setup) -> Users {
@@ -119,6 +123,58 @@ impl World {
         self.schedule(dark_ms, Happening::Boot);
     }
 
+    /// As [`World::crash`], but of the stores under way each leaves half of its value, as no store with an atomic
+    /// replacement does.
+    pub fn crash_torn(&mut self, dark_ms: u64) {
+        let run = self.run;
+        let under_way = self.calendar.values().filter_map(|happening| match happening {
+            Happening::Stored { run: of, key, value: Some(value), .. } if *of == run => {
+                Some((key.clone(), value.slice(..value.len() / 2)))
+            }
+            _ => None,
+        });
+        for (key, half) in under_way.collect::<Vec<_>>() {
+            self.has_torn = true;
+            self.keep(key, Some(half));
+        }
+        self.crash(dark_ms);
+    }
+
+    /// Another client connects as the device: the broker lets go of the device, and of the other once the device is
+    /// back.
+    pub fn take_over(&mut self) {
+        let Some(connect) = self.watch.connect().cloned() else { return };
+        let mut bytes = BytesMut::new();
+        wire::encode(&Packet::Connect(connect), &mut bytes).expect("the device's CONNECT is valid");
+        self.intruders += 1;
+        let conn = device_broker::ConnId(u64::MAX - self.intruders);
+        self.broker.open(conn, self.at);
+        self.broker.bytes(conn, &bytes, self.at);
+        self.serve();
+    }
+
+    /// The broker starts anew: with what is retained, and without connections.
+    pub fn restart_broker(&mut self) {
+        let kept = self.broker.snapshot();
+        self.broker = Broker::restore(limits(), users(&self.setup), kept);
+        if let Some((conn, link)) = self.network.cut() {
+            self.lose(conn, link, Closed::Reset);
+        }
+        self.join_cloud();
+    }
+
+    /// What the broker refuses of the device's subscriptions, from its next connection on.
+    pub fn refuse(&mut self, filters: &[&str]) {
+        self.setup.refused = filters.iter().map(|filter| (*filter).to_owned()).collect();
+        self.broker.set_users(users(&self.setup));
+    }
+
+    /// Whether the broker refuses subscriptions of the device.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        !self.setup.refused.is_empty()
+    }
+
     /// The store's content changes.
     pub(super) fn keep(&mut self, key: Key, value: Option<Bytes>) {
         match value {
@@ -140,7 +196,7 @@ impl World {
         self.staging.forget();
         self.plant.forget();
         if let Some((_, link)) = self.network.cut() {
-            self.schedule(0, Happening::Lost { link });
+            self.schedule(self.network.weather.lingers_ms, Happening::Lost { link });
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
-use device_link::wire::{self, Packet, PacketId, Publish, Qos};
+use device_link::wire::{self, Connect, Packet, PacketId, Publish, Qos};
 use serde_json::Value;
 use udmi_proto::{Command, ConnId, Now, Settings};
 
@@ -42,6 +42,8 @@ pub struct Watch {
     registries: BTreeMap<String, String>,
     /// That of the connection there is.
     prefix: String,
+    /// The last CONNECT.
+    connect: Option<Connect>,
     /// What the device, a gateway, has done on that connection for the devices it acts for.
     proxies: Option<Proxies>,
     run: u32,
@@ -68,6 +70,7 @@ impl Watch {
         Self {
             registries: others.chain([own]).collect(),
             prefix: settings.topic_prefix.clone(),
+            connect: None,
             proxies: settings.gateway.as_ref().map(|_| Proxies::default()),
             run: 0,
             emitted: Vec::new(),
@@ -80,6 +83,16 @@ impl Watch {
             up: BTreeMap::new(),
             down: None,
         }
+    }
+
+    /// Where the device is, or was last: what its topics begin with on the connection it made last.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn connect(&self) -> Option<&Connect> {
+        self.connect.as_ref()
     }
 
     /// Messages on one topic, without repetitions.
@@ -167,6 +180,7 @@ impl Watch {
                     format!("{} is no client identifier of a registry", connect.client_id)
                 });
                 self.prefix = known.cloned().unwrap_or_default();
+                self.connect = Some(connect);
             }
             Packet::Subscribe { id, filters } => {
                 for (filter, _) in filters {

@@ -35,7 +35,7 @@ pub use defect::Defect;
 pub use network::{Cut, Opens, Weather};
 pub use plant::{Answer, Asked, Fieldbus, Installed, Neighbour, Plant};
 pub use setup::{Registry, Setup};
-pub use staging::{Source, Staging};
+pub use staging::{Lie, Source, Staging};
 
 use crate::property::{Property, ensure};
 use cloud::CLOUD;
@@ -58,6 +58,8 @@ enum Happening {
     Bytes { link: u64, bytes: Bytes },
     /// A connection's end has reached the broker.
     Lost { link: u64 },
+    /// The network has taken bytes of the broker.
+    Written { link: u64, count: usize },
     /// A value is safe.
     Stored { run: u32, id: StoreId, key: Key, value: Option<Bytes> },
     /// The device starts (again).
@@ -91,6 +93,10 @@ pub struct World {
     store: BTreeMap<Key, Bytes>,
     /// Whether the next stores fail.
     pub store_fails: bool,
+    /// Milliseconds from a store's request to its answer; a crash before loses the value.
+    pub store_ms: u64,
+    /// Whether a crash has left half a value in the store.
+    has_torn: bool,
     open_stores: BTreeSet<StoreId>,
     open_hooks: BTreeSet<HookId>,
     notices: Vec<Notice>,
@@ -99,6 +105,8 @@ pub struct World {
     traces: Vec<Vec<String>>,
     transcript: Option<Transcript>,
     spoiler: Option<Spoiler>,
+    /// Clients that have taken over the device's identifier.
+    intruders: u64,
     calls_now: (u64, u32),
     calls: u64,
 }
@@ -122,6 +130,8 @@ impl World {
             watch: Watch::new(&setup.settings, &setup.registries),
             store: BTreeMap::new(),
             store_fails: false,
+            store_ms: setup.store_ms,
+            has_torn: false,
             open_stores: BTreeSet::new(),
             open_hooks: BTreeSet::new(),
             notices: Vec::new(),
@@ -130,6 +140,7 @@ impl World {
             traces: Vec::new(),
             transcript: setup.transcript.map(Transcript::new),
             spoiler: setup.defect.map(Spoiler::new),
+            intruders: 0,
             calls_now: (0, 0),
             calls: 0,
             setup,
@@ -208,6 +219,21 @@ impl World {
     #[must_use]
     pub fn stored(&self, key: &str) -> Option<&Bytes> {
         self.store.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
+    }
+
+    /// Whether a crash has ever left half a value in the store.
+    #[must_use]
+    pub fn has_torn(&self) -> bool {
+        self.has_torn
+    }
+
+    /// What the device's topics begin with in all registries there are, the one of its settings first.
+    #[must_use]
+    pub fn registries(&self) -> Vec<String> {
+        let own = &self.setup.settings.topic_prefix;
+        let others =
+            self.setup.registries.iter().map(|registry| &registry.prefix).filter(|other| *other != own);
+        std::iter::once(own).chain(others).cloned().collect()
     }
 
     /// Whether there is such a registry, which the broker knows an account of.
@@ -301,7 +327,7 @@ impl World {
 
     fn lose(&mut self, conn: ConnId, link: u64, why: Closed) {
         let run = self.run;
-        self.schedule(0, Happening::Lost { link });
+        self.schedule(self.network.weather.lingers_ms, Happening::Lost { link });
         self.schedule(0, Happening::Device { run, event: Event::Closed { conn, why } });
     }
 
@@ -349,6 +375,10 @@ impl World {
             }
             Happening::Lost { link } => {
                 self.broker.closed(device_broker::ConnId(link));
+                self.serve();
+            }
+            Happening::Written { link, count } => {
+                self.broker.written(device_broker::ConnId(link), count);
                 self.serve();
             }
             Happening::Stored { run, id, key, value } => {
@@ -463,7 +493,7 @@ impl World {
                         format!("store {id} is asked for twice")
                     });
                     let run = self.run;
-                    self.schedule(self.setup.store_ms, Happening::Stored { run, id, key, value });
+                    self.schedule(self.store_ms, Happening::Stored { run, id, key, value });
                 }
                 Action::Sign { id, .. } => {
                     let signature = self.setup.signature.clone().map(Secret::new);
@@ -509,11 +539,18 @@ impl World {
         while let Some(output) = self.broker.poll() {
             match output {
                 Output::Send { conn, bytes } => {
-                    self.broker.written(conn, bytes.len());
                     if conn == CLOUD {
+                        self.broker.written(conn, bytes.len());
                         self.cloud_received(&bytes);
-                    } else if let Some(own) = self.network.conn_of(conn.0) {
-                        self.carry(Direction::Down, own, &bytes);
+                        continue;
+                    }
+                    let own = self.network.conn_of(conn.0);
+                    let taken = own.map_or(self.at, |own| self.carry(Direction::Down, own, &bytes));
+                    let count = bytes.len();
+                    if taken > self.at {
+                        self.schedule_at(taken, Happening::Written { link: conn.0, count });
+                    } else {
+                        self.broker.written(conn, count);
                     }
                 }
                 Output::Close { conn } => self.hung_up(conn.0),

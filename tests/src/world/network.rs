@@ -41,10 +41,19 @@ pub struct Weather {
     pub cut: Cut,
     /// Bytes a second in each direction, if that is bounded.
     pub bytes_per_second: Option<u64>,
+    /// Bytes a second that the device reads, if it is slow; what it has not read waits in the broker.
+    pub reads_per_second: Option<u64>,
     /// What becomes of attempts to connect.
     pub opens: Opens,
     /// A half-open connection: what is sent vanishes, and nobody is told.
     pub is_silent: bool,
+    /// Only what the device sends vanishes.
+    pub is_mute: bool,
+    /// Only what the broker sends vanishes.
+    pub is_deaf: bool,
+    /// Milliseconds until the broker hears of a connection's loss. Until then it takes what was under way, be it after
+    /// the first bytes of the next connection.
+    pub lingers_ms: u64,
     /// The connection breaks after so many more bytes from the device.
     pub breaks_up_after: Option<usize>,
     /// The connection breaks after so many more bytes to the device.
@@ -57,8 +66,12 @@ impl Default for Weather {
             latency_ms: 10,
             cut: Cut::Whole,
             bytes_per_second: None,
+            reads_per_second: None,
             opens: Opens::Accepted,
             is_silent: false,
+            is_mute: false,
+            is_deaf: false,
+            lingers_ms: 0,
             breaks_up_after: None,
             breaks_down_after: None,
         }
@@ -77,8 +90,8 @@ struct Pipe {
     conn: ConnId,
     link: u64,
     is_up: bool,
-    /// Something was lost on it, so nothing ever comes through again.
-    is_dead: bool,
+    /// Something was lost in that direction, so nothing ever comes through again.
+    is_dead: [bool; 2],
     /// When the last byte of each direction arrives.
     busy_until: [u64; 2],
 }
@@ -178,7 +191,7 @@ impl World {
             }
             Opens::Accepted | Opens::Unheard => {
                 self.network.pipe =
-                    Some(Pipe { conn, link, is_up: false, is_dead: false, busy_until: [0, 0] });
+                    Some(Pipe { conn, link, is_up: false, is_dead: [false; 2], busy_until: [0, 0] });
                 if opens == Opens::Accepted {
                     self.schedule(latency, Happening::Reached { link });
                 }
@@ -187,8 +200,9 @@ impl World {
         }
     }
 
-    /// Carries bytes to the other end, piece by piece, as far as they come.
-    pub(super) fn carry(&mut self, direction: Direction, conn: ConnId, bytes: &Bytes) {
+    /// Carries bytes to the other end, piece by piece, as far as they come. Tells when the network has taken them.
+    pub(super) fn carry(&mut self, direction: Direction, conn: ConnId, bytes: &Bytes) -> u64 {
+        let now = self.at;
         let Some(link) = self.network.pipe.as_ref().filter(|pipe| pipe.conn == conn).map(|pipe| pipe.link)
         else {
             let is_known =
@@ -196,12 +210,19 @@ impl World {
             ensure(is_known, Property::OutputIsAllowed, || {
                 format!("bytes for {conn}, which was never opened")
             });
-            return;
+            return now;
         };
+        let weather = &self.network.weather;
+        let vanishes = weather.is_silent
+            || match direction {
+                Direction::Up => weather.is_mute,
+                Direction::Down => weather.is_deaf,
+            };
         if let Some(pipe) = &mut self.network.pipe {
-            pipe.is_dead |= self.network.weather.is_silent;
-            if pipe.is_dead {
-                return;
+            let is_dead = &mut pipe.is_dead[direction as usize];
+            *is_dead |= vanishes;
+            if *is_dead {
+                return now;
             }
         }
         let weather = &mut self.network.weather;
@@ -212,8 +233,10 @@ impl World {
         let breaks = budget.is_some_and(|left| left <= bytes.len());
         let carried = budget.map_or(bytes.len(), |left| left.min(bytes.len()));
         *budget = budget.map(|left| left - carried).filter(|_| !breaks);
+        let mut taken = now;
         for piece in self.network.pieces(&bytes.slice(..carried)) {
             let at = self.arrival(direction, piece.len());
+            taken = at.saturating_sub(self.network.weather.latency_ms);
             let happening = match direction {
                 Direction::Up => Happening::Bytes { link, bytes: piece },
                 Direction::Down => {
@@ -225,19 +248,22 @@ impl World {
         if breaks {
             let at = self.arrival(direction, 0);
             let run = self.run;
-            self.schedule_at(at, Happening::Lost { link });
+            self.schedule_at(at + self.network.weather.lingers_ms, Happening::Lost { link });
             self.schedule_at(
                 at,
                 Happening::Device { run, event: Event::Closed { conn, why: Closed::Reset } },
             );
         }
+        taken
     }
 
     fn arrival(&mut self, direction: Direction, size: usize) -> u64 {
         let now = self.at;
         let weather = &self.network.weather;
         let size = u64::try_from(size).unwrap_or(u64::MAX);
-        let time = weather.bytes_per_second.map_or(0, |rate| size.saturating_mul(1000) / rate.max(1));
+        let slow = weather.reads_per_second.filter(|_| direction == Direction::Down);
+        let rate = [weather.bytes_per_second, slow].into_iter().flatten().min();
+        let time = rate.map_or(0, |rate| size.saturating_mul(1000) / rate.max(1));
         let latency = weather.latency_ms;
         let Some(pipe) = &mut self.network.pipe else { return now };
         let busy = match direction {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use device_link::{FetchError, FetchEvent, Request};
+use serde::{Deserialize, Serialize};
 use udmi_proto::{Event, FetchId, Hook};
 
 use super::{Happening, World};
@@ -25,6 +26,10 @@ pub struct Source {
     pub changes_at: Option<usize>,
     /// After so many bytes it fails.
     pub fails_at: Option<(usize, FetchError)>,
+    /// After so many bytes it is silent for a minute.
+    pub stalls_at: Option<usize>,
+    /// By how many bytes the size it tells is larger than what it sends.
+    pub tells_too_much: i64,
 }
 
 impl Source {
@@ -38,6 +43,66 @@ impl Source {
             pace_ms: 1,
             changes_at: None,
             fails_at: None,
+            stalls_at: None,
+            tells_too_much: 0,
+        }
+    }
+}
+
+/// What a server does other than it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lie {
+    /// It tells a size that is so many bytes larger.
+    Size(i64),
+    /// It sends something else of the same size.
+    Content,
+    /// It sends the reader in circles.
+    Redirects,
+    /// It falls silent after so many bytes, until the host gives up.
+    Stalls(usize),
+    /// It never comes to an end.
+    Endless,
+    /// It takes no connection.
+    Refuses,
+    /// It answers with this status.
+    Status(u16),
+    /// It breaks off after so many bytes.
+    BreaksOff(usize),
+    /// It has something else after so many bytes, and begins anew.
+    Changes(usize),
+    /// It takes so many milliseconds before each piece.
+    Slow(u64),
+}
+
+/// Milliseconds until the host gives up on a server that is silent.
+const GIVEN_UP_MS: u64 = 60_000;
+/// Bytes of something that never ends: more than any limit of a world.
+const ENDLESS: usize = 1 << 20;
+
+impl Lie {
+    fn spoil(&self, source: Source) -> Source {
+        let failing = |at: usize, error| Source { fails_at: Some((at, error)), ..source.clone() };
+        let unreachable = |why: &str| FetchError::Unreachable(why.into());
+        match self {
+            Self::Size(more) => Source { tells_too_much: *more, ..source },
+            Self::Content => {
+                let spoiled: Vec<u8> = source.content.iter().map(|byte| byte ^ 1).collect();
+                Source { content: spoiled.into(), ..source }
+            }
+            Self::Redirects => failing(0, unreachable("too many redirects")),
+            Self::Stalls(at) => Source { stalls_at: Some(*at), ..failing(*at, FetchError::Timeout) },
+            Self::Endless => Source {
+                content: vec![b' '; ENDLESS].into(),
+                tells_size: false,
+                piece: ENDLESS / 64,
+                ..source
+            },
+            Self::Refuses => failing(0, unreachable("connection refused")),
+            Self::Status(status) => failing(0, FetchError::Status(*status)),
+            Self::BreaksOff(at) => failing(*at, unreachable("the connection was lost")),
+            Self::Changes(at) => Source { changes_at: Some(*at), ..source },
+            Self::Slow(pace_ms) => Source { pace_ms: *pace_ms, ..source },
         }
     }
 }
@@ -57,6 +122,8 @@ struct Fetch {
 pub struct Staging {
     /// What there is to fetch, beside `data:` URLs. Anything else is out of reach.
     pub sources: BTreeMap<String, Source>,
+    /// What servers do from now on, to fetches that begin.
+    pub lie: Option<Lie>,
     /// How many fetches were begun.
     pub begun: usize,
     open: BTreeMap<FetchId, Fetch>,
@@ -119,10 +186,11 @@ impl Fetch {
         }
         if source.tells_size && !self.told_size {
             self.told_size = true;
-            return if size > self.limit {
+            let told = size.saturating_add_signed(source.tells_too_much);
+            return if told > self.limit {
                 FetchEvent::Failed(FetchError::TooLarge)
             } else {
-                FetchEvent::Size(size)
+                FetchEvent::Size(told)
             };
         }
         let end = (self.staged + source.piece.max(1)).min(source.content.len());
@@ -147,7 +215,12 @@ impl World {
             fails_at: Some((0, FetchError::Unreachable("connection refused".into()))),
             ..Source::new(Bytes::new())
         };
-        let source = self.staging.sources.get(&url).cloned().or_else(inline).unwrap_or_else(gone);
+        let served = self.staging.sources.get(&url).cloned();
+        let served = served.map(|source| match &self.staging.lie {
+            Some(lie) => lie.spoil(source),
+            None => source,
+        });
+        let source = served.or_else(inline).unwrap_or_else(gone);
         let fetch = Fetch { source, limit, told_size: false, staged: 0, is_done: false };
         self.staging.begun += 1;
         let is_new = self.staging.open.insert(id, fetch).is_none();
@@ -156,8 +229,9 @@ impl World {
     }
 
     fn go_on_later(&mut self, id: FetchId) {
-        let Some(fetch) = self.staging.open.get(&id) else { return };
-        let (run, pace) = (self.run, fetch.source.pace_ms);
+        let Some(fetch) = self.staging.open.get_mut(&id) else { return };
+        let stalls = fetch.source.stalls_at.take_if(|at| *at <= fetch.staged).is_some();
+        let (run, pace) = (self.run, if stalls { GIVEN_UP_MS } else { fetch.source.pace_ms });
         self.schedule(pace, Happening::Fetch { run, id });
     }
 
