@@ -6,6 +6,7 @@ mod broker;
 mod check;
 mod cloud;
 mod config;
+mod conform;
 mod demo;
 mod device;
 mod difference;
@@ -75,6 +76,7 @@ enum Command {
     Endpoint(endpoint::Arguments),
     Blob(blob::Arguments),
     Check(check::Arguments),
+    Conform(Box<conform::Arguments>),
     Trace(trace::Arguments),
     Replay(replay::Arguments),
     Sim(sim::Arguments),
@@ -103,6 +105,7 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Endpoint(arguments) => endpoint::run(arguments, output),
         Command::Blob(arguments) => blob::run(arguments, output),
         Command::Check(arguments) => check::run(arguments, output),
+        Command::Conform(arguments) => conform::run(*arguments, output),
         Command::Trace(arguments) => trace::run(arguments, output),
         Command::Replay(arguments) => replay::run(arguments, output),
         Command::Sim(arguments) => sim::run(&arguments, output),

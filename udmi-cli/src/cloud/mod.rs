@@ -100,6 +100,19 @@ impl Cloud {
         Self::connect_with(reach, filters, patience)
     }
 
+    /// As [`Self::connect`], for these devices of the registry alone.
+    pub(crate) fn connect_to(
+        reach: Reach,
+        devices: &[String],
+        patience: Duration,
+    ) -> Result<Self, CloudError> {
+        let mut filters = Vec::new();
+        for device in devices {
+            filters.extend(reach.registry.filters(Some(device)).map_err(|_| CloudError::Topic)?);
+        }
+        Self::connect_with(reach, filters, patience)
+    }
+
     /// Connects to publish alone: nothing is heard.
     pub(crate) fn connect_to_publish(reach: Reach, patience: Duration) -> Result<Self, CloudError> {
         Self::connect_with(reach, Vec::new(), patience)
@@ -197,6 +210,12 @@ impl Cloud {
         let topic =
             self.registry.config(device).map_err(|_| CloudError::Topic)?.ok_or(CloudError::Registry)?;
         self.retain(&topic, text.as_bytes().to_vec())
+    }
+
+    /// As [`Self::publish_text`], for the device with these topics, in whatever registry it is.
+    pub(crate) fn publish_below(&mut self, prefix: &str, text: &str) -> Result<(), CloudError> {
+        let topic = Topic::new(&format!("{prefix}/config")).map_err(|_| CloudError::Topic)?;
+        self.retain(&topic, text.as_bytes().to_vec()).map(drop)
     }
 
     fn retain(&mut self, topic: &Topic, payload: Vec<u8>) -> Result<Published, CloudError> {

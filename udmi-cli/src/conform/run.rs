@@ -1,0 +1,116 @@
+//! Runs the sequences: groups of devices side by side, the devices of a group one after the other.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use udmi_tests::conformance::{Outcome, Pace, Subject, Verdict, left_out, perform};
+
+use super::desk::{Desk, Seat};
+use super::print;
+use super::select::Sequence;
+use crate::output::{Failure, Output};
+
+/// Devices that have to do with each other: a gateway and those behind it.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    devices: Vec<(Subject, Vec<Sequence>)>,
+}
+
+impl Group {
+    pub(super) fn add(&mut self, subject: Subject, sequences: Vec<Sequence>) {
+        self.devices.push((subject, sequences));
+    }
+
+    /// The ids of the devices that are tested.
+    pub(super) fn tested(&self) -> impl Iterator<Item = &str> {
+        self.devices.iter().map(|(subject, _)| subject.id.as_str())
+    }
+}
+
+/// The ids of all devices that have to be heard, those around the ones in question too.
+pub(super) fn heard(groups: &[Group]) -> Vec<String> {
+    let subjects = groups.iter().flat_map(|group| group.devices.iter().map(|(subject, _)| subject));
+    let id = |prefix: &String| prefix.rsplit('/').next().unwrap_or_default().to_owned();
+    let ids = subjects.flat_map(|subject| {
+        subject.neighbours.keys().map(id).chain([subject.id.clone()]).collect::<Vec<_>>()
+    });
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What is told while sequences run.
+#[derive(Debug)]
+enum Told {
+    Begins { device: String, sequence: String },
+    Ended(Box<Outcome>),
+}
+
+/// Runs all, and tells how many have failed.
+pub(super) fn all(
+    desk: &Arc<Desk>,
+    groups: Vec<Group>,
+    jobs: usize,
+    output: &Output,
+) -> Result<usize, Failure> {
+    let total = groups.iter().flat_map(|group| &group.devices).map(|(_, sequences)| sequences.len()).sum();
+    let several = groups.iter().map(|group| group.devices.len()).sum::<usize>() > 1;
+    let began = Instant::now();
+    let jobs = jobs.min(groups.len());
+    let queue = Mutex::new(VecDeque::from(groups));
+    let (sender, told) = channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let sender = sender.clone();
+            let queue = &queue;
+            scope.spawn(move || {
+                loop {
+                    let group = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(group) = group else { return };
+                    group
+                        .devices
+                        .iter()
+                        .for_each(|(subject, sequences)| one(desk, subject, sequences, &sender));
+                }
+            });
+        }
+        drop(sender);
+        let mut tally = print::Tally::new(total, several);
+        for told in told {
+            match told {
+                Told::Begins { device, sequence } => tally.begins(&device, &sequence, output),
+                Told::Ended(outcome) => tally.ended(&outcome, output)?,
+            }
+        }
+        tally.finish(began.elapsed(), output);
+        Ok(tally.failed)
+    })
+}
+
+fn one(desk: &Arc<Desk>, subject: &Subject, sequences: &[Sequence], told: &Sender<Told>) {
+    let own = [Some(&subject.prefix), subject.alternate.as_ref()];
+    let prefixes = own.into_iter().flatten().chain(subject.neighbours.keys()).cloned().collect();
+    let mut seat: Seat = desk.seat(prefixes);
+    // What was before is not known, and what a failed sequence leaves behind neither.
+    let mut is_unsure = true;
+    for Sequence { scenario, facet, reason } in sequences {
+        let subject = facet.as_ref().map_or_else(|| subject.clone(), |facet| subject.with_facet(facet));
+        let reason = reason.clone().or_else(|| scenario.does_not_apply(&subject));
+        let outcome = match reason {
+            Some(reason) => left_out(scenario, &subject, &seat, reason),
+            None => {
+                let sequence = scenario.sequence.clone();
+                // Whoever counts has given up when nobody reads the results any more.
+                let _ = told.send(Told::Begins { device: subject.id.clone(), sequence });
+                let pace = Pace { resets_fully: is_unsure, ..Pace::BRISK };
+                let outcome = perform(scenario, &subject, &mut seat, pace);
+                is_unsure = matches!(outcome.verdict, Verdict::Fail(_));
+                outcome
+            }
+        };
+        if told.send(Told::Ended(Box::new(outcome))).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Which sequences run (§9.1).
+
+use serde_json::Value;
+use udmi_proto::model::common::Stage;
+use udmi_tests::conformance::{Scenario, Subject};
+
+use crate::output::Failure;
+
+/// Enabled for every device.
+const SYSTEM: &str = "system";
+
+/// What the user wants.
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// Names, perhaps with `+FAMILY`; all if there are none.
+    pub(super) only: Vec<String>,
+    /// The least stage.
+    pub(super) stage: Stage,
+}
+
+/// A sequence for one device.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub(super) scenario: Scenario,
+    /// The family that its scans look at, if it scans.
+    pub(super) facet: Option<String>,
+    /// Why it does not run, if it does not.
+    pub(super) reason: Option<String>,
+}
+
+impl Selection {
+    /// The sequences for a device, in the order in which they run.
+    ///
+    /// # Errors
+    /// There is no sequence of a name.
+    pub(super) fn sequences(&self, subject: &Subject) -> Result<Vec<Sequence>, Failure> {
+        for name in &self.only {
+            let (name, _) = parts(name);
+            if !Scenario::names().any(|known| known == name) {
+                let hint = format!("there are {}", Scenario::names().collect::<Vec<_>>().join(", "));
+                return Err(Failure::usage(format!("there is no sequence {name}")).hint(hint));
+            }
+        }
+        let mut sequences = Vec::new();
+        for name in Scenario::names() {
+            let wanted: Vec<_> =
+                self.only.iter().map(|only| parts(only)).filter(|(only, _)| *only == name).collect();
+            if !self.only.is_empty() && wanted.is_empty() {
+                continue;
+            }
+            let scenario = Scenario::of(name, subject).map_err(Failure::new)?;
+            if self.only.is_empty() && scenario.stage < self.stage {
+                continue;
+            }
+            let reason = self.disabled(&scenario, subject);
+            if !scenario.has_facets() || subject.families.is_empty() {
+                sequences.push(Sequence { scenario, facet: None, reason });
+                continue;
+            }
+            for family in &subject.families {
+                let is_wanted = |(_, facet): &(&str, Option<&str>)| facet.is_none_or(|facet| facet == family);
+                if wanted.is_empty() || wanted.iter().any(is_wanted) {
+                    let scenario = Scenario::of(name, &subject.with_facet(family)).map_err(Failure::new)?;
+                    let (facet, reason) = (Some(family.clone()), reason.clone());
+                    sequences.push(Sequence { scenario, facet, reason });
+                }
+            }
+        }
+        Ok(sequences)
+    }
+
+    /// The bucket has to be among the features of the metadata, at preview at least, if these tell of features.
+    fn disabled(&self, scenario: &Scenario, subject: &Subject) -> Option<String> {
+        let all = !self.only.is_empty() || self.stage == Stage::Alpha || scenario.bucket == SYSTEM;
+        let Some(features) = subject.metadata.get("features").filter(|_| !all) else { return None };
+        let feature = features.get(&scenario.bucket);
+        let stage = feature.map(|feature| feature.get("stage").and_then(Value::as_str));
+        let enabled = match stage {
+            Some(Some(stage)) => Stage::from_text(stage) >= Stage::Preview,
+            Some(None) => true,
+            None => false,
+        };
+        (!enabled).then(|| format!("Feature bucket {} not enabled", scenario.bucket))
+    }
+}
+
+/// Name and family of `NAME+FAMILY`.
+fn parts(name: &str) -> (&str, Option<&str>) {
+    name.split_once('+').map_or((name, None), |(name, facet)| (name, Some(facet)))
+}
