@@ -24,7 +24,7 @@ use crate::world::{Setup, World};
 
 pub use bench::Bench;
 pub use outcome::{Capability, MESSAGES_MAX, Outcome, Said, Schema, Taken, Verdict};
-pub use scenario::{Audience, Check, Log, Place, Scenario, Step};
+pub use scenario::{Audience, Check, Lane, Log, Place, Scenario, Step};
 pub use subject::Subject;
 
 use record::Record;
@@ -54,13 +54,16 @@ pub struct Pace {
     pub hold_off_ms: i64,
     /// Whether a sequence begins with all blocks sent anew, whatever they are.
     pub resets_fully: bool,
+    /// Whether sequences of other lanes run at the same time.
+    pub is_shared: bool,
 }
 
 impl Pace {
     /// As the real tool has it (§9.3).
-    pub const OF_THE_TOOL: Self = Self { spacing_ms: 2000, hold_off_ms: 1000, resets_fully: true };
+    pub const OF_THE_TOOL: Self =
+        Self { spacing_ms: 2000, hold_off_ms: 1000, resets_fully: true, is_shared: false };
     /// As soon as the device is in step.
-    pub const BRISK: Self = Self { spacing_ms: 0, hold_off_ms: 0, resets_fully: false };
+    pub const BRISK: Self = Self { spacing_ms: 0, hold_off_ms: 0, resets_fully: false, is_shared: false };
 }
 
 /// Runs a scenario against the device in question, on a bench.
@@ -77,8 +80,8 @@ pub fn perform(scenario: &Scenario, subject: &Subject, bench: &mut dyn Bench, pa
 /// The outcome of a scenario that does not run, for a reason.
 pub fn left_out(scenario: &Scenario, subject: &Subject, bench: &dyn Bench, reason: String) -> Outcome {
     let now = bench.now();
-    let mut outcome =
-        Record::new(now, scenario, subject).into_outcome(now, scenario, subject, &Err(Halt::Skip(reason)));
+    let record = Record::new(now, scenario, subject, Lane::Alone);
+    let mut outcome = record.into_outcome(now, scenario, subject, &Err(Halt::Skip(reason)));
     outcome.schemas.clear();
     outcome
 }

@@ -5,7 +5,7 @@ use udmi_proto::Now;
 
 use super::outcome::{Capability, MESSAGES_MAX, Outcome, Said, Schema, Taken, Verdict};
 use super::subject::Subject;
-use super::{Halt, Progress, Scenario, expect};
+use super::{Halt, Lane, Progress, Scenario, expect};
 use crate::upstream::{Whose, validate, validate_with};
 use crate::world::{Received, tolerate};
 
@@ -28,11 +28,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(began: Now, scenario: &Scenario, subject: &Subject) -> Self {
+    pub(super) fn new(began: Now, scenario: &Scenario, subject: &Subject, lane: Lane) -> Self {
         let names = scenario.validates.iter().flat_map(|folder| {
             let state = subject.sends_state.then(|| "state_update".to_owned());
             [CHANGES.to_owned(), format!("events_{folder}")].into_iter().chain(state)
         });
+        let others = Lane::Alone.blocks().iter().filter(|block| !lane.blocks().contains(block));
+        let of_others = others.map(|block| format!("{block}."));
         let unseen = |name: &str| Capability {
             name: name.to_owned(),
             verdict: Verdict::Skip("Never executed".to_owned()),
@@ -41,7 +43,7 @@ impl Record {
             began,
             own: [Some(&subject.prefix), subject.alternate.as_ref()].into_iter().flatten().cloned().collect(),
             validates: scenario.validates.clone(),
-            may_change: scenario.may_change.clone(),
+            may_change: scenario.may_change.iter().cloned().chain(of_others).collect(),
             schemas: names.map(|name| Schema { name, findings: Vec::new() }).collect(),
             findings: Vec::new(),
             capabilities: scenario.capabilities().into_iter().map(unseen).collect(),

@@ -26,6 +26,9 @@ pub struct Scenario {
     /// Why it is skipped always, if it is.
     #[serde(default)]
     pub skipped: Option<String>,
+    /// What it needs of the device for itself.
+    #[serde(default)]
+    pub lane: Lane,
     /// Seconds the body may take.
     pub limit_s: u64,
     /// The minimum log level in force at its beginning.
@@ -48,6 +51,36 @@ pub struct Scenario {
     pub only_for: Audience,
     /// What happens.
     pub steps: Vec<Step>,
+}
+
+/// What a sequence needs of a device for itself. Sequences of different lanes change different blocks of the config,
+/// and look at nothing that the others have a hand in, so that they can run side by side.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// All of it: it restarts or redirects the device, or looks at the whole of states and configs.
+    #[default]
+    Alone,
+    /// Log, identity, addresses and what comes of blobs that change nothing.
+    System,
+    /// Points and telemetry.
+    Points,
+    /// The device itself and what is around it.
+    Discovery,
+}
+
+impl Lane {
+    /// The blocks of the config that are its own.
+    #[must_use]
+    pub fn blocks(self) -> &'static [&'static str] {
+        match self {
+            // In the order in which the tool sends them.
+            Self::Alone => &["system", "pointset", "gateway", "localnet", "blobset", "discovery"],
+            Self::System => &["system", "localnet", "blobset"],
+            Self::Points => &["pointset", "gateway"],
+            Self::Discovery => &["discovery"],
+        }
+    }
 }
 
 /// Which devices a sequence is for (§9.4).

@@ -129,7 +129,7 @@ impl Desk {
     fn hear(&self, mut cloud: Cloud, base: &str, output: &Output) {
         loop {
             match cloud.next(None) {
-                Ok(Some(Heard::Message(message))) => self.hand_on(base, message, output),
+                Ok(Some(Heard::Message(message))) => self.hand_on(base, &message, output),
                 Ok(Some(Heard::Down(why))) => output.remark(format!("the broker is lost: {why}")),
                 Ok(Some(Heard::Up)) => output.remark("the broker is back"),
                 Ok(None) => {}
@@ -138,7 +138,7 @@ impl Desk {
         }
     }
 
-    fn hand_on(&self, base: &str, message: Message, output: &Output) {
+    fn hand_on(&self, base: &str, message: &Message, output: &Output) {
         let topic = match (message.kind, &message.folder) {
             (Kind::Config, _) => return, // our own
             (Kind::State, _) => "state".to_owned(),

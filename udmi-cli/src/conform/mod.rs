@@ -79,6 +79,10 @@ pub(crate) struct Arguments {
     /// How many devices are tested at a time; without, all that have nothing to do with each other
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX as i64))]
     jobs: Option<u16>,
+    /// One sequence at a time, for devices that are easily overburdened; without, sequences that look at different
+    /// parts of a device run side by side
+    #[arg(long)]
+    in_turn: bool,
 }
 
 fn stage(text: &str) -> Result<Stage, String> {
@@ -120,7 +124,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     };
     let desk = Desk::open(plan, output)?;
     let jobs = arguments.jobs.map_or(JOBS_MAX, usize::from);
-    let failed = run::all(&desk, groups, jobs, output)?;
+    let failed = run::all(&desk, groups, jobs, arguments.in_turn, output)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDING) })
 }
 

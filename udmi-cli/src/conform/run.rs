@@ -1,12 +1,12 @@
 //! Runs the sequences: groups of devices side by side, the devices of a group one after the other.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use udmi_tests::conformance::{Outcome, Pace, Subject, Verdict, left_out, perform};
+use udmi_tests::conformance::{Lane, Outcome, Pace, Subject, Verdict, left_out, perform};
 
 use super::desk::{Desk, Seat};
 use super::print;
@@ -52,6 +52,7 @@ pub(super) fn all(
     desk: &Arc<Desk>,
     groups: Vec<Group>,
     jobs: usize,
+    in_turn: bool,
     output: &Output,
 ) -> Result<usize, Failure> {
     let total = groups.iter().flat_map(|group| &group.devices).map(|(_, sequences)| sequences.len()).sum();
@@ -68,10 +69,9 @@ pub(super) fn all(
                 loop {
                     let group = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(group) = group else { return };
-                    group
-                        .devices
-                        .iter()
-                        .for_each(|(subject, sequences)| one(desk, subject, sequences, &sender));
+                    for (subject, sequences) in &group.devices {
+                        one(desk, subject, sequences, in_turn, &sender);
+                    }
                 }
             });
         }
@@ -88,10 +88,28 @@ pub(super) fn all(
     })
 }
 
-fn one(desk: &Arc<Desk>, subject: &Subject, sequences: &[Sequence], told: &Sender<Told>) {
+/// One device: first what needs it alone, then the lanes, side by side unless they are to be in turn.
+fn one(desk: &Arc<Desk>, subject: &Subject, sequences: &[Sequence], in_turn: bool, told: &Sender<Told>) {
     let own = [Some(&subject.prefix), subject.alternate.as_ref()];
-    let prefixes = own.into_iter().flatten().chain(subject.neighbours.keys()).cloned().collect();
-    let mut seat: Seat = desk.seat(prefixes);
+    let prefixes: Vec<_> = own.into_iter().flatten().chain(subject.neighbours.keys()).cloned().collect();
+    let mut lanes: BTreeMap<Lane, Vec<&Sequence>> = BTreeMap::new();
+    for sequence in sequences {
+        let lane = if in_turn { Lane::Alone } else { sequence.scenario.lane };
+        lanes.entry(lane).or_default().push(sequence);
+    }
+    let alone = lanes.remove(&Lane::Alone).unwrap_or_default();
+    follow(desk.seat(prefixes.clone()), subject, &alone, Pace::BRISK, told);
+    thread::scope(|scope| {
+        for lane in lanes.into_values() {
+            let (seat, told) = (desk.seat(prefixes.clone()), told.clone());
+            let pace = Pace { is_shared: true, ..Pace::BRISK };
+            scope.spawn(move || follow(seat, subject, &lane, pace, &told));
+        }
+    });
+}
+
+/// Runs sequences one after the other.
+fn follow(mut seat: Seat, subject: &Subject, sequences: &[&Sequence], pace: Pace, told: &Sender<Told>) {
     // What was before is not known, and what a failed sequence leaves behind neither.
     let mut is_unsure = true;
     for Sequence { scenario, facet, reason } in sequences {
@@ -103,8 +121,8 @@ fn one(desk: &Arc<Desk>, subject: &Subject, sequences: &[Sequence], told: &Sende
                 let sequence = scenario.sequence.clone();
                 // Whoever counts has given up when nobody reads the results any more.
                 let _ = told.send(Told::Begins { device: subject.id.clone(), sequence });
-                let pace = Pace { resets_fully: is_unsure, ..Pace::BRISK };
-                let outcome = perform(scenario, &subject, &mut seat, pace);
+                let outcome =
+                    perform(scenario, &subject, &mut seat, Pace { resets_fully: is_unsure, ..pace });
                 is_unsure = matches!(outcome.verdict, Verdict::Fail(_));
                 outcome
             }

@@ -72,7 +72,7 @@ impl Selection {
     /// The bucket has to be among the features of the metadata, at preview at least, if these tell of features.
     fn disabled(&self, scenario: &Scenario, subject: &Subject) -> Option<String> {
         let all = !self.only.is_empty() || self.stage == Stage::Alpha || scenario.bucket == SYSTEM;
-        let Some(features) = subject.metadata.get("features").filter(|_| !all) else { return None };
+        let features = subject.metadata.get("features").filter(|_| !all)?;
         let feature = features.get(&scenario.bucket);
         let stage = feature.map(|feature| feature.get("stage").and_then(Value::as_str));
         let enabled = match stage {
