@@ -35,16 +35,28 @@ fn check_attached(world: &mut World, ids: &[usize]) {
     assert_eq!(status.and_then(Value::as_str), is_odd.then_some("gateway.setup.attach"));
 }
 
-/// Nothing is left of what is over.
+/// Nothing is left of what is over; what a device has to tell that the broker refuses waits with it.
 fn check_rest(world: &World) {
     let Some(device) = world.device() else { return };
     let (load, gateway) = (device.load(), device.dialect().gateway_load().unwrap());
-    assert_eq!((gateway.hooks, gateway.receipts, load.hooks, load.publishes), (0, 0, 0, 0));
+    assert_eq!((gateway.hooks, load.hooks, gateway.receipts), (0, 0, load.publishes));
+    let waits = wanted(world).contains(IDS[BOUND]);
+    assert!(waits || load.publishes == 0, "{load:?}");
     assert_eq!(gateway.wanted, wanted(world).len());
     // One the broker refuses is in one of its attempts, at most.
     let attached = SUBSCRIPTIONS * (1 + gateway.attached);
     assert!((attached..=attached + SUBSCRIPTIONS).contains(&load.subscriptions), "{load:?} {gateway:?}");
     assert!(load.timers <= TIMERS * (1 + gateway.wanted), "{load:?} {gateway:?}");
+}
+
+/// What waited for a device that the broker refuses ends with it.
+fn check_left(world: &mut World, ids: &[usize]) {
+    if ids.contains(&BOUND) {
+        let others: Vec<_> = ids.iter().copied().filter(|id| *id != BOUND).collect();
+        act_for(world, &others);
+        world.advance(10_000);
+        check_rest(world);
+    }
 }
 
 /// Each device the gateway acts for answers a config, with nothing of its siblings in the answer.
@@ -141,6 +153,7 @@ proptest! {
         check_attached(&mut world, &last);
         check_resolved(&mut world);
         check_rest(&world);
+        check_left(&mut world, &last);
         check_answers(&mut world);
         check_floor(&world);
         if !ops.iter().any(|op| matches!(op, Op::StoreFails(true))) {
@@ -223,6 +236,16 @@ fn regression_what_is_told_of_a_device_that_is_not_acted_for_does_not_wait_for_e
     perform(&mut world, &to(OnProxy::Log(3)));
     settle(&mut world);
     check_rest(&world);
+}
+
+#[test]
+fn regression_what_is_told_of_a_device_that_the_broker_refuses_waits_until_it_is_left() {
+    let mut world = played(setup(0), &[Op::Act(vec![BOUND]), Op::Pass(10), Op::To(BOUND, OnProxy::Event)]);
+    settle(&mut world);
+    check_attached(&mut world, &[BOUND]);
+    assert_eq!(world.device().unwrap().load().publishes, 1);
+    check_rest(&world);
+    check_left(&mut world, &[BOUND]);
 }
 
 /// The moment nobody is to be acted for, there is nothing but the gateway: no deadline of a device that is left.
