@@ -118,7 +118,8 @@ fn follow(mut seat: Seat, subject: &Subject, sequences: &[&Sequence], pace: Pace
         let outcome = match reason {
             Some(reason) => left_out(scenario, &subject, &seat, reason),
             None => {
-                let sequence = scenario.sequence.clone();
+                let family = facet.as_ref().map(|family| format!("+{family}")).unwrap_or_default();
+                let sequence = format!("{}{family}", scenario.sequence);
                 // Whoever counts has given up when nobody reads the results any more.
                 let _ = told.send(Told::Begins { device: subject.id.clone(), sequence });
                 let outcome =

@@ -94,6 +94,9 @@ pub(crate) struct Arguments {
     /// Seconds that a write takes until it is in force
     #[arg(long, default_value_t = 4.0, value_name = "SECONDS", value_parser = write_seconds)]
     write_seconds: f64,
+    /// Least seconds between two states
+    #[arg(long, default_value_t = 2, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=60))]
+    state_interval: u16,
     /// What stands behind the points: sim, or bacnet and modbus field devices; may be several, with commas
     #[arg(long, value_enum, value_name = "KIND", default_value = "sim", value_delimiter = ',')]
     #[arg(hide_possible_values = true)]
@@ -145,6 +148,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
     if let Some(serial) = arguments.serial {
         plan.settings.identity.serial_no = serial;
     }
+    plan.settings.options.state_interval_ms = u64::from(arguments.state_interval) * 1000;
     plan.settings.options.blobs = vec![module::NAME.to_owned()];
     if arguments.host_addresses {
         addresses::use_own(&mut plan.settings.families)?;
