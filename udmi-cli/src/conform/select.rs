@@ -88,3 +88,49 @@ impl Selection {
 fn parts(name: &str) -> (&str, Option<&str>) {
     name.split_once('+').map_or((name, None), |(name, facet)| (name, Some(facet)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use udmi_tests::model::Model;
+
+    use super::*;
+
+    fn names(only: &[&str], stage: Stage, subject: &Subject) -> Vec<String> {
+        let only = only.iter().map(ToString::to_string).collect();
+        let sequences = Selection { only, stage }.sequences(subject).unwrap();
+        let name = |Sequence { scenario, facet, reason }: Sequence| {
+            let family = facet.map(|family| format!("+{family}")).unwrap_or_default();
+            format!("{}{family}{}", scenario.sequence, if reason.is_some() { " off" } else { "" })
+        };
+        sequences.into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn scans_run_for_each_family_and_alpha_is_all_there_is() {
+        let subject = Model::air_handler().subject();
+        let all = names(&[], Stage::Alpha, &subject);
+        // Six of the 55 are scans, of two families.
+        assert_eq!(all.len(), 61);
+        assert!(all.contains(&"scan_single_now+bacnet".to_owned()));
+        assert!(all.contains(&"gateway_attach_handling".to_owned()));
+        let preview = names(&[], Stage::Preview, &subject);
+        assert!(preview.contains(&"enumerate_nothing".to_owned()));
+        assert!(!preview.contains(&"too_much_state".to_owned()));
+        assert!(!names(&[], Stage::Stable, &subject).contains(&"enumerate_nothing".to_owned()));
+    }
+
+    #[test]
+    fn buckets_that_the_features_do_not_have_are_off_unless_named() {
+        let mut subject = Model::air_handler().subject();
+        subject.metadata["features"] = json!({ "pointset": {}, "discovery.scan": { "stage": "alpha" } });
+        let preview = names(&[], Stage::Preview, &subject);
+        for wanted in
+            ["pointset_publish", "scan_single_now+vendor off", "enumerate_nothing off", "broken_config"]
+        {
+            assert!(preview.contains(&wanted.to_owned()), "{wanted} is not in {preview:?}");
+        }
+        assert_eq!(names(&["scan_single_now+vendor"], Stage::Preview, &subject), ["scan_single_now+vendor"]);
+        assert_eq!(names(&["too_much_state"], Stage::Preview, &subject), ["too_much_state"]);
+    }
+}
