@@ -5,17 +5,11 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use crate::json::{self, Text, Unreadable};
+use crate::json::{self, Unreadable};
 use crate::logs::clip;
 use crate::model::common::Timestamp;
-use crate::model::place::{Place, Read};
-use crate::model::read::{Path, Reading};
+use crate::model::place::{Object, Place, Raw, Read};
 use crate::pointset::Orders;
 
 /// One block of a config as its machine gets it.
@@ -31,7 +25,7 @@ pub(crate) enum Block<T> {
 
 impl<'a, T: Read<'a> + Default> Block<T> {
     /// Reads a block. What is wrong with it goes to `findings`, with its path.
-    pub(crate) fn read(name: &str, raw: Option<&'a RawValue>, findings: &mut Vec<String>) -> Self {
+    pub(crate) fn read(name: &str, raw: Option<&'a str>, findings: &mut Vec<String>) -> Self {
         let Some(raw) = raw else { return Self::Absent };
         let mut block = T::default();
         match read_block(name, raw, block.place()) {
@@ -61,8 +55,8 @@ impl<T> Block<T> {
     }
 }
 
-fn read_block<'a>(name: &str, raw: &'a RawValue, place: Place<'_, 'a>) -> Result<(), String> {
-    json::read(raw.get(), place).map_err(|Unreadable { path, error }| {
+fn read_block<'a>(name: &str, raw: &'a str, place: Place<'_, 'a>) -> Result<(), String> {
+    json::read(raw.as_bytes(), place).map_err(|Unreadable { path, error }| {
         let reason = without_position(&error.to_string());
         let separator = if path.is_empty() { "" } else { "." };
         let finding = format!("{name}{separator}{path}: {reason}");
@@ -83,11 +77,18 @@ fn without_value(finding: &str) -> String {
 }
 
 /// What is wrong with a config that is no object, without the value that stands in its place.
-fn unquoted(error: &serde_json::Error) -> String {
+fn unquoted(error: &serde_json::Error, payload: &[u8]) -> String {
     let text = error.to_string();
-    match text.rsplit_once("expected a JSON object") {
-        Some((_, position)) => format!("expected a JSON object{position}"),
-        None => text,
+    let Some((_, position)) = text.rsplit_once("expected an object") else { return text };
+    match payload.trim_ascii_start() {
+        // The reader has gone on to where the list may end.
+        list @ [b'[', ..] => {
+            let before = payload.get(..payload.len() - list.len()).unwrap_or_default();
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+            format!("expected a JSON object at line {line} column {column}")
+        }
+        _ => format!("expected a JSON object{position}"),
     }
 }
 
@@ -103,14 +104,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) timestamp: Timestamp,
     /// The same in milliseconds.
     pub(crate) millis: i64,
-    pub(crate) system: Option<&'a RawValue>,
-    pub(crate) gateway: Option<&'a RawValue>,
-    pub(crate) discovery: Option<&'a RawValue>,
-    pub(crate) localnet: Option<&'a RawValue>,
-    pub(crate) blobset: Option<&'a RawValue>,
+    pub(crate) system: Option<&'a str>,
+    pub(crate) gateway: Option<&'a str>,
+    pub(crate) discovery: Option<&'a str>,
+    pub(crate) localnet: Option<&'a str>,
+    pub(crate) blobset: Option<&'a str>,
     pub(crate) pointset: Points<'a>,
     /// Members that are none of UDMI's; as many as a packet can hold, and only while the config is handled.
-    pub(crate) others: Vec<(Cow<'a, str>, &'a RawValue)>,
+    pub(crate) others: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
 /// The pointset block, by far the largest of a config.
@@ -121,7 +122,7 @@ pub(crate) enum Points<'a> {
     /// In passing, since it is good.
     Read(Orders<'a>),
     /// Something is wrong with it or with another part of the config.
-    Unread(&'a RawValue),
+    Unread(&'a str),
 }
 
 /// Members of a config that the core reads itself.
@@ -137,42 +138,46 @@ pub(crate) struct Broken {
 
 /// Reads the envelope: valid JSON, an object, with a timestamp (§11 item 20).
 pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
-    let members = match read_at_once(payload) {
-        Some(members) => members,
-        None => read_members(payload).map_err(|error| {
-            let reason = unquoted(&error);
+    let members = match read_members(payload, true) {
+        Ok(members) => members,
+        Err(_) => read_members(payload, false).map_err(|error| {
+            let reason = unquoted(&error, payload);
             let message = format!("config is no valid JSON object: {}", without_position(&reason));
             Broken { message, detail: Some(clipped(reason)) }
         })?,
     };
-    let text = match members.timestamp {
-        None => return Err(broken("timestamp: expected a date and time, found nothing")),
-        Some(raw) => match serde_json::from_str::<Cow<'_, str>>(raw.get()) {
-            Ok(text) => text.into_owned(),
-            Err(_) => return Err(broken("timestamp: expected a date and time as a text")),
-        },
+    let Some(raw) = members.timestamp.present() else {
+        return Err(broken("timestamp: expected a date and time, found nothing"));
     };
-    let timestamp = Timestamp::from(text);
+    let Ok(timestamp) = json::from_slice::<Timestamp>(raw.as_bytes()) else {
+        return Err(broken("timestamp: expected a date and time as a text"));
+    };
     let Ok(millis) = timestamp.millis() else {
         return Err(broken("timestamp: expected a date and time by RFC 3339"));
     };
-    Ok(Envelope { timestamp: echoable(timestamp, millis), millis, ..members.envelope })
+    Ok(Envelope {
+        timestamp: echoable(timestamp, millis),
+        millis,
+        system: members.system.present(),
+        gateway: members.gateway.present(),
+        discovery: members.discovery.present(),
+        localnet: members.localnet.present(),
+        blobset: members.blobset.present(),
+        pointset: match (members.points, members.pointset.present()) {
+            (Some(orders), _) => Points::Read(orders),
+            (None, Some(raw)) => Points::Unread(raw),
+            (None, None) => Points::Absent,
+        },
+        others: members.others,
+    })
 }
 
-/// Reads the envelope and the pointset block in one pass; none if there is anything wrong with either.
-fn read_at_once(payload: &[u8]) -> Option<Members<'_>> {
-    // What is skipped has to be text as well, or it is no valid JSON.
-    let text = core::str::from_utf8(payload).ok()?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = MembersSeed { reads_points: true }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok().map(|()| members)
-}
-
-/// Reads the envelope alone.
-fn read_members(payload: &[u8]) -> serde_json::Result<Members<'_>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let members = MembersSeed { reads_points: false }.deserialize(&mut deserializer)?;
-    deserializer.end().map(|()| members)
+/// Reads the envelope and, if it is wanted, the pointset block in the same pass, so that what is wrong with it fails the
+/// whole.
+fn read_members(payload: &[u8], reads_points: bool) -> Result<Members<'_>, serde_json::Error> {
+    let mut members = Members { reads_points, ..Members::default() };
+    let read = json::read(payload, Place::Object(&mut members)).map_err(|unreadable| unreadable.error);
+    read.map(|()| members)
 }
 
 fn clipped(mut text: String) -> String {
@@ -193,89 +198,47 @@ pub(crate) fn echoable(timestamp: Timestamp, millis: i64) -> Timestamp {
 
 #[derive(Debug, Default)]
 struct Members<'a> {
-    timestamp: Option<&'a RawValue>,
-    envelope: Envelope<'a>,
-}
-
-/// How the members are read.
-struct MembersSeed {
-    /// The pointset block as well, so that what is wrong with it fails the whole.
+    /// The pointset block as well.
     reads_points: bool,
+    timestamp: Raw<'a>,
+    system: Raw<'a>,
+    gateway: Raw<'a>,
+    discovery: Raw<'a>,
+    localnet: Raw<'a>,
+    blobset: Raw<'a>,
+    pointset: Raw<'a>,
+    points: Option<Orders<'a>>,
+    others: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
-impl<'de> DeserializeSeed<'de> for MembersSeed {
-    type Value = Members<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MembersSeed {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
-        let envelope = &mut members.envelope;
-        while let Some(Text(name)) = map.next_key()? {
-            let slot = match name.as_ref() {
-                "timestamp" => &mut members.timestamp,
-                "system" => &mut envelope.system,
-                "gateway" => &mut envelope.gateway,
-                "discovery" => &mut envelope.discovery,
-                "localnet" => &mut envelope.localnet,
-                "blobset" => &mut envelope.blobset,
-                "pointset" => {
-                    let points = self.points(&mut map)?;
-                    if !matches!(envelope.pointset, Points::Absent) {
-                        return Err(twice(&name));
-                    }
-                    envelope.pointset = points;
-                    continue;
-                }
-                "version" => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                _ => {
-                    envelope.others.push((name, map.next_value()?));
-                    continue;
-                }
-            };
-            let value: &RawValue = map.next_value()?;
-            if slot.is_some() {
-                return Err(twice(&name));
+impl<'de> Object<'de> for Members<'de> {
+    fn member(&mut self, name: &Cow<'de, str>) -> Place<'_, 'de> {
+        let slot = match name.as_ref() {
+            "timestamp" => &mut self.timestamp,
+            "system" => &mut self.system,
+            "gateway" => &mut self.gateway,
+            "discovery" => &mut self.discovery,
+            "localnet" => &mut self.localnet,
+            "blobset" => &mut self.blobset,
+            "pointset" if self.points.is_some() => return twice(name),
+            "pointset" if self.reads_points => return self.points.place(),
+            "pointset" => &mut self.pointset,
+            "version" => return Place::Nowhere,
+            _ => {
+                self.others.push((name.clone(), Raw::default()));
+                return self.others.last_mut().map_or(Place::Nowhere, |(_, raw)| raw.place());
             }
-            *slot = Some(value).filter(|raw| raw.get() != "null");
-        }
-        Ok(members)
+        };
+        if slot.present().is_some() { twice(name) } else { slot.place() }
     }
 }
 
-impl MembersSeed {
-    fn points<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Points<'de>, A::Error> {
-        if self.reads_points {
-            let mut orders = None::<Orders<'de>>;
-            map.next_value_seed(Reading { place: orders.place(), path: &mut Path::default() })?;
-            return Ok(orders.map_or(Points::Absent, Points::Read));
-        }
-        let raw: &RawValue = map.next_value()?;
-        Ok(if raw.get() == "null" { Points::Absent } else { Points::Unread(raw) })
-    }
-}
-
-fn twice<E: serde::de::Error>(name: &str) -> E {
-    E::custom(format_args!("member {name} is there twice"))
+fn twice<'a, 'de>(name: &str) -> Place<'a, 'de> {
+    Place::Refused(format!("member {name} is there twice"))
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::boxed::Box;
-
     use super::*;
     use crate::model::config;
 
@@ -299,6 +262,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_object_is_told_at_its_beginning_if_it_is_a_list_and_at_its_end_if_it_is_not() {
+        for (payload, place) in [
+            ("[]", "line 1 column 0"),
+            ("\n [1,", "line 2 column 1"),
+            ("null", "line 1 column 4"),
+            ("\"a\"", "line 1 column 3"),
+        ] {
+            let expected = format!("expected a JSON object at {place}");
+            assert_eq!(read(payload.as_bytes()).unwrap_err().detail, Some(expected), "{payload}");
+        }
+    }
+
+    #[test]
     fn a_finding_quotes_no_value_of_a_block_that_may_hold_secrets() {
         for (text, expected) in [
             (r#""hunter2""#, "blobset: expected "),
@@ -311,10 +287,9 @@ mod tests {
                 "blobset.blobs._iot_endpoint_config.url",
             ),
         ] {
-            let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
             let mut findings = Vec::new();
             assert!(matches!(
-                Block::<config::Blobset>::read("blobset", Some(&raw), &mut findings),
+                Block::<config::Blobset>::read("blobset", Some(text), &mut findings),
                 Block::Bad
             ));
             assert!(findings[0].starts_with(expected) && !findings[0].contains("hunter2"), "{findings:?}");

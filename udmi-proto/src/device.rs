@@ -285,7 +285,7 @@ impl DeviceCore {
     fn offer_custom_blocks(&mut self, cx: &mut Cx<'_, Udmi>, envelope: &Envelope<'_>) {
         for name in &self.custom_blocks {
             let found = envelope.others.iter().find(|(member, _)| member == name);
-            let content = found.filter(|(_, raw)| raw.get() != "null").map(|(_, raw)| Json::from_raw(raw));
+            let content = found.and_then(|(_, raw)| raw.present()).map(Json::from_raw);
             cx.notify(self.actor.notice(Notice::Block { name: name.clone(), content }));
         }
     }

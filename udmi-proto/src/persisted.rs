@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use device_link::{Secret, Stored};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json;
 use crate::model::common::Timestamp;
+use crate::model::place::{Read, object};
 use crate::redirect::{Connection, StoredConnection};
 
 /// The key of the endpoint; its value holds a password.
@@ -36,22 +37,31 @@ pub(crate) struct Endpoint {
     pub(crate) previous: Option<Arc<Connection>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct StoredEndpoint {
-    version: u32,
-    endpoint: StoredConnection,
-    signature: String,
+    version: Option<u32>,
+    endpoint: Option<StoredConnection>,
+    signature: Option<String>,
     generation: Option<Timestamp>,
-    #[serde(default)]
     previous: Option<StoredConnection>,
+}
+
+object! {
+    StoredEndpoint {
+        "version": version required,
+        "endpoint": endpoint required,
+        "signature": signature required,
+        "generation": generation,
+        "previous": previous,
+    }
 }
 
 impl Endpoint {
     pub(crate) fn to_bytes(&self) -> Bytes {
         bytes(&StoredEndpoint {
-            version: VERSION,
-            endpoint: (&*self.connection).into(),
-            signature: self.signature.clone(),
+            version: Some(VERSION),
+            endpoint: Some((&*self.connection).into()),
+            signature: Some(self.signature.clone()),
             generation: self.generation.clone(),
             previous: self.previous.as_deref().map(StoredConnection::from),
         })
@@ -59,8 +69,8 @@ impl Endpoint {
 
     fn open(stored: StoredEndpoint) -> Result<Self, String> {
         Ok(Self {
-            connection: Arc::new(stored.endpoint.open()?),
-            signature: stored.signature,
+            connection: Arc::new(stored.endpoint.unwrap_or_default().open()?),
+            signature: stored.signature.unwrap_or_default(),
             generation: stored.generation,
             // One that cannot be used is no worse than none.
             previous: stored.previous.and_then(|previous| previous.open().ok()).map(Arc::new),
@@ -69,7 +79,7 @@ impl Endpoint {
 }
 
 /// An order that has failed: it is not tried again (§11 item 46).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Failed {
     pub(crate) signature: String,
     /// Why, as the state tells it.
@@ -78,11 +88,28 @@ pub(crate) struct Failed {
     pub(crate) timestamp: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct StoredAttempts {
     version: u32,
     failed: Vec<Failed>,
 }
+
+/// The same as it is read.
+#[derive(Default)]
+struct ReadAttempts {
+    failed: Option<Vec<ReadFailed>>,
+}
+
+#[derive(Default)]
+struct ReadFailed {
+    signature: Option<String>,
+    message: Option<String>,
+    timestamp: Option<Timestamp>,
+}
+
+object! { ReadAttempts { "failed": failed required } }
+
+object! { ReadFailed { "signature": signature required, "message": message required, "timestamp": timestamp required } }
 
 /// The stored form of orders that have failed.
 pub(crate) fn attempts_to_bytes(failed: &[Failed]) -> Bytes {
@@ -103,16 +130,26 @@ pub(crate) struct Unproven {
     pub(crate) after: Option<Secret<String>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct StoredRotation {
-    version: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
-    backup: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backup: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     new_password: Option<String>,
+}
+
+object! {
+    StoredRotation {
+        "version": version required,
+        "public_key": public_key,
+        "backup": backup required,
+        "password": password,
+        "new_password": new_password,
+    }
 }
 
 impl Unproven {
@@ -120,9 +157,9 @@ impl Unproven {
         let exposed =
             |password: &Option<Secret<String>>| password.as_ref().map(|password| password.expose().clone());
         bytes(&StoredRotation {
-            version: ROTATION_VERSION,
+            version: Some(ROTATION_VERSION),
             public_key: self.public_key.clone(),
-            backup: self.backup.clone(),
+            backup: Some(self.backup.clone()),
             password: exposed(&self.before),
             new_password: exposed(&self.after),
         })
@@ -137,6 +174,7 @@ pub(crate) fn read_rotation(stored: &[Stored]) -> Result<Option<Unproven>, Strin
     let Some(value) = find(stored, ROTATION) else { return Ok(None) };
     let StoredRotation { public_key, backup, password, new_password, .. } =
         read_up_to(ROTATION_VERSION, value)?;
+    let backup = backup.unwrap_or_default();
     let (before, after) = (password.map(Secret::new), new_password.map(Secret::new));
     Ok(Some(Unproven { public_key, backup, before, after }))
 }
@@ -160,7 +198,13 @@ pub(crate) fn read_endpoint(stored: &[Stored]) -> Result<Option<Endpoint>, Strin
 /// Why they cannot be read.
 pub(crate) fn read_attempts(stored: &[Stored]) -> Result<Vec<Failed>, String> {
     let Some(value) = find(stored, ATTEMPTS) else { return Ok(Vec::new()) };
-    read::<StoredAttempts>(value).map(|attempts| attempts.failed)
+    let failed = read::<ReadAttempts>(value)?.failed.unwrap_or_default().into_iter();
+    let failed = failed.map(|ReadFailed { signature, message, timestamp }| Failed {
+        signature: signature.unwrap_or_default(),
+        message: message.unwrap_or_default(),
+        timestamp: timestamp.unwrap_or_default(),
+    });
+    Ok(failed.collect())
 }
 
 /// Finds a stored value.
@@ -168,24 +212,30 @@ pub(crate) fn find<'a>(stored: &'a [Stored], key: &str) -> Option<&'a Bytes> {
     stored.iter().find(|value| value.key.as_str() == key).map(|value| &value.value)
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct Versioned {
-    version: u32,
+    version: Option<u32>,
 }
 
-fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+object! { Versioned { "version": version required } }
+
+fn read<'a, T: Read<'a> + Default>(value: &'a [u8]) -> Result<T, String> {
     read_up_to(VERSION, value)
 }
 
 /// Reads a value of a format that has grown up to `newest`.
-fn read_up_to<T: DeserializeOwned>(newest: u32, value: &[u8]) -> Result<T, String> {
-    // serde's own text may quote a password.
+fn read_up_to<'a, T: Read<'a> + Default>(newest: u32, value: &'a [u8]) -> Result<T, String> {
+    // The reader's own text may quote a password.
     let unreadable = |_| "it is no value of the expected form".to_string();
-    let versioned: Versioned = serde_json::from_slice(value).map_err(unreadable)?;
-    if !(1..=newest).contains(&versioned.version) {
-        return Err(alloc::format!("expected version {newest}, found {}", versioned.version));
+    let version = version_of(value).map_err(unreadable)?;
+    if !(1..=newest).contains(&version) {
+        return Err(alloc::format!("expected version {newest}, found {version}"));
     }
-    serde_json::from_slice(value).map_err(unreadable)
+    json::from_slice(value).map_err(unreadable)
+}
+
+fn version_of(value: &[u8]) -> Result<u32, serde_json::Error> {
+    json::from_slice::<Versioned>(value).map(|versioned| versioned.version.unwrap_or_default())
 }
 
 /// What a trace shows in place of a value: of those that hold passwords all but these, and of one that cannot be
@@ -195,7 +245,7 @@ pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     let newest = if key == ROTATION { ROTATION_VERSION } else { VERSION };
     let masked = match key {
         ENDPOINT => read::<StoredEndpoint>(value).map(|mut stored| {
-            for connection in [Some(&mut stored.endpoint), stored.previous.as_mut()].into_iter().flatten() {
+            for connection in [&mut stored.endpoint, &mut stored.previous].into_iter().flatten() {
                 connection.mask();
             }
             serde_json::to_vec(&stored)
@@ -210,9 +260,9 @@ pub(crate) fn mask(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     };
     match masked {
         Ok(masked) => masked.ok(),
-        Err(_) => match serde_json::from_slice::<Versioned>(value) {
-            Ok(versioned) if !(1..=newest).contains(&versioned.version) => {
-                serde_json::to_vec(&versioned).ok()
+        Err(_) => match version_of(value) {
+            Ok(version) if !(1..=newest).contains(&version) => {
+                serde_json::to_vec(&Versioned { version: Some(version) }).ok()
             }
             Ok(_) | Err(_) => Some(device_link::MASK.into()),
         },

@@ -8,11 +8,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use device_link::mask_url;
-use serde::de::IgnoredAny;
 
 use crate::config::MEMBERS;
 use crate::data_url::{decode_data_url, is_base64};
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::port::{Hook, Notice};
 use crate::redirect::scan::{scan, unescaped};
 use crate::redirect::{cover, encode, put_text};
@@ -46,7 +45,7 @@ pub(crate) fn custom(json: &[u8], masked: &mut [u8], path: &[String], at: &Range
 pub(crate) fn command(payload: &[u8]) -> Option<Vec<u8>> {
     let masked = match core::str::from_utf8(payload) {
         Ok(text) if !text.contains(char::REPLACEMENT_CHARACTER) => {
-            if serde_json::from_slice::<IgnoredAny>(payload).is_ok() {
+            if json::check(payload).is_ok() {
                 document(payload, "")
             } else {
                 alloc::vec![b'*'; payload.len()]
@@ -98,7 +97,8 @@ pub(crate) fn notice(notice: &Notice) -> Option<Notice> {
     }
     let Notice::Block { name, content: Some(content) } = notice else { return None };
     let masked = String::from_utf8(document(content.as_str().as_bytes(), name)).ok()?;
-    let content = Json::from_raw(serde_json::from_str(masked.trim()).ok()?);
+    json::check(masked.as_bytes()).ok()?;
+    let content = Json::from_raw(masked.trim());
     Some(Notice::Block { name: name.clone(), content: Some(content) })
 }
 
@@ -215,8 +215,8 @@ mod tests {
             for name in ["lab", "tokens"] {
                 let config = alloc::format!(r#"{{"timestamp":"2026-03-01T10:00:00Z","{name}":{content}}}"#);
                 let shown = crate::redirect::mask_config(config.as_bytes()).unwrap_or(config.into_bytes());
-                let shown = crate::config::read(&shown).unwrap().others[0].1.get().to_string();
-                let content = Some(Json::from_raw(serde_json::from_str(content).unwrap()));
+                let shown = crate::config::read(&shown).unwrap().others[0].1.0.unwrap().to_string();
+                let content = Some(Json::from_raw(content));
                 let told = notice(&Notice::Block { name: name.into(), content });
                 let Some(Notice::Block { content: Some(told), .. }) = told else { panic!("no notice") };
                 assert_eq!(told.as_str(), shown);

@@ -11,7 +11,7 @@ use device_link::{Algorithm, Endpoint, Map, Secret, Topic};
 use serde::{Deserialize, Serialize};
 
 use crate::config::MEMBERS;
-use crate::json::write::shown;
+use crate::json::shown::Shown;
 use crate::model::common::Stage;
 use crate::model::value::Value;
 use crate::name::is_name;
@@ -320,10 +320,10 @@ impl ValueKind {
             (Self::Number { minimum, maximum }, value) => {
                 let Some(number) = value.as_number() else { return Err("expected a number".into()) };
                 if minimum.is_some_and(|minimum| number < minimum) {
-                    return Err(alloc::format!("expected at least {}", shown(minimum.unwrap_or_default())));
+                    return Err(alloc::format!("expected at least {}", Shown(minimum.unwrap_or_default())));
                 }
                 if maximum.is_some_and(|maximum| number > maximum) {
-                    return Err(alloc::format!("expected at most {}", shown(maximum.unwrap_or_default())));
+                    return Err(alloc::format!("expected at most {}", Shown(maximum.unwrap_or_default())));
                 }
                 Ok(())
             }

@@ -1,14 +1,17 @@
 //! What the blobset keeps across restarts: which generation of each blob came to which end, and the versions
 //! that were installed (§5.4).
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 
 use bytes::Bytes;
 use device_link::{Map, Stored};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json;
 use crate::model::common::Timestamp;
 use crate::model::entry::Entry;
+use crate::model::place::{Any, Object, Place, Read, Scalar, object};
 
 /// The name of the stored value.
 pub(crate) const STORED_KEY: &str = "blobset";
@@ -16,7 +19,7 @@ pub(crate) const STORED_KEY: &str = "blobset";
 const VERSION: u32 = 1;
 
 /// All that is stored, under one key: what belongs together is safe together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Table {
     version: u32,
     /// By blob, the last generation that came to an end.
@@ -26,13 +29,13 @@ pub(super) struct Table {
 }
 
 /// How one generation has ended, or is about to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Record {
     pub(super) generation: Timestamp,
     pub(super) result: Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ended {
     /// Processed for good; to be told, then activated.
@@ -66,11 +69,105 @@ impl Table {
         let Some(found) = stored.iter().find(|value| value.key.as_str() == STORED_KEY) else {
             return Ok(Self::default());
         };
-        let table: Self = serde_json::from_slice(&found.value).map_err(|error| error.to_string())?;
-        if table.version == VERSION {
-            Ok(table)
-        } else {
-            Err(alloc::format!("expected version {VERSION}, found {}", table.version))
+        let table: ReadTable = json::from_slice(&found.value).map_err(|error| error.to_string())?;
+        match table.version.unwrap_or_default() {
+            VERSION => table.open().ok_or_else(|| "a result is none that is known".into()),
+            version => Err(alloc::format!("expected version {VERSION}, found {version}")),
+        }
+    }
+}
+
+/// The same as it is read.
+#[derive(Default)]
+struct ReadTable {
+    version: Option<u32>,
+    blobs: Option<Map<String, ReadRecord>>,
+    software: Option<Map<String, String>>,
+}
+
+#[derive(Default)]
+struct ReadRecord {
+    generation: Option<Timestamp>,
+    result: Option<ReadEnded>,
+}
+
+/// Either of the three.
+#[derive(Default)]
+struct ReadEnded {
+    processed: Option<ReadProcessed>,
+    is_applied: bool,
+    failed: Option<ReadFailed>,
+}
+
+#[derive(Default)]
+struct ReadProcessed {
+    version: Option<String>,
+    activations: Option<u32>,
+}
+
+#[derive(Default)]
+struct ReadFailed {
+    status: Option<Entry>,
+}
+
+object! { ReadTable { "version": version required, "blobs": blobs required, "software": software required } }
+object! { ReadRecord { "generation": generation required, "result": result required } }
+object! { ReadProcessed { "version": version, "activations": activations required } }
+object! { ReadFailed { "status": status required } }
+
+impl<'de> Any<'de> for ReadEnded {
+    fn scalar(&mut self, scalar: Scalar<'de>) {
+        self.is_applied = scalar == Scalar::Text("applied".into());
+    }
+
+    fn list(&mut self) -> Place<'_, 'de> {
+        Place::Nowhere
+    }
+
+    fn table(&mut self) -> Place<'_, 'de> {
+        Place::Object(self)
+    }
+}
+
+impl<'de> Object<'de> for ReadEnded {
+    fn member(&mut self, name: &Cow<'de, str>) -> Place<'_, 'de> {
+        match name.as_ref() {
+            "processed" => self.processed.place(),
+            "failed" => self.failed.place(),
+            _ => Place::Nowhere,
+        }
+    }
+}
+
+impl<'de> Read<'de> for ReadEnded {
+    fn place(&mut self) -> Place<'_, 'de> {
+        Place::Any(self)
+    }
+}
+
+impl ReadTable {
+    /// None if it holds a result that is none.
+    fn open(self) -> Option<Table> {
+        let record = |(name, read): (String, ReadRecord)| {
+            let result = read.result?.open()?;
+            Some((name, Record { generation: read.generation?, result }))
+        };
+        Some(Table {
+            version: VERSION,
+            blobs: self.blobs?.into_iter().map(record).collect::<Option<_>>()?,
+            software: self.software?,
+        })
+    }
+}
+
+impl ReadEnded {
+    fn open(self) -> Option<Ended> {
+        match self {
+            Self { processed: Some(ReadProcessed { version, activations }), .. } => {
+                Some(Ended::Processed { version, activations: activations? })
+            }
+            Self { failed: Some(ReadFailed { status }), .. } => Some(Ended::Failed { status: status? }),
+            Self { is_applied, .. } => is_applied.then_some(Ended::Applied),
         }
     }
 }

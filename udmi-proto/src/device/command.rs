@@ -3,16 +3,15 @@
 use alloc::format;
 use alloc::string::String;
 
-use device_link::{Cx, HookId};
-use serde_json::value::RawValue;
-
-use crate::json::Json;
+use crate::json::{self, Json, write};
 use crate::model::category::Category;
 use crate::model::common::VERSION;
+use crate::model::place::Raw;
 use crate::name::is_name;
 use crate::port::{Command, Lifecycle, Notice};
 use crate::system::is_table_key;
 use crate::udmi::Udmi;
+use device_link::{Cx, HookId};
 
 use super::DeviceCore;
 
@@ -151,19 +150,22 @@ impl DeviceCore {
                 format!("event {folder}: expected a folder of a-z, 0-9 and _ that is not taken"),
             );
         }
-        let members: device_link::Map<String, &RawValue> = match serde_json::from_str(content.as_str()) {
+        let members: device_link::Map<String, Raw<'_>> = match json::from_slice(content.as_str().as_bytes()) {
             Ok(members) => members,
             Err(error) => return self.refuse(cx, format!("event {folder}: {error}")),
         };
         self.with(cx, |_, sc| {
-            let mut json = format!("{{\"timestamp\":\"{}\",\"version\":\"{VERSION}\"", sc.timestamp());
+            let mut json =
+                format!("{{\"timestamp\":\"{}\",\"version\":\"{VERSION}\"", sc.timestamp()).into_bytes();
             for (name, value) in members.iter().filter(|(name, _)| *name != "timestamp" && *name != "version")
             {
-                let name = serde_json::to_string(name).unwrap_or_default();
-                json.push_str(&format!(",{name}:{}", value.get()));
+                json.push(b',');
+                write::put_text(&mut json, name);
+                json.push(b':');
+                json.extend_from_slice(value.0.unwrap_or_default().as_bytes());
             }
-            json.push('}');
-            sc.publish_event(&topic, json.into_bytes());
+            json.push(b'}');
+            sc.publish_event(&topic, json);
         });
     }
 

@@ -3,13 +3,12 @@
 use alloc::format;
 use alloc::string::String;
 
-use serde::Deserialize;
-
+use crate::json;
 use crate::logs::clip;
+use crate::model::place::object;
 
 /// A gateway error document, as far as it is used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct Document {
     error_type: String,
     description: String,
@@ -17,11 +16,21 @@ struct Document {
     mqtt_message_info: MessageInfo,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct MessageInfo {
     topic: String,
 }
+
+object! {
+    Document {
+        "error_type": error_type,
+        "description": description,
+        "device_id": device_id,
+        "mqtt_message_info": mqtt_message_info,
+    }
+}
+
+object! { MessageInfo { "topic": topic } }
 
 /// An error of the broker.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +46,7 @@ pub(super) struct BrokerError {
 impl BrokerError {
     /// Reads a message; one that cannot be read is its own text.
     pub(super) fn read(payload: &[u8]) -> Self {
-        let document: Document = match serde_json::from_slice(payload) {
+        let document: Document = match json::from_slice(payload) {
             Ok(document) => document,
             Err(_) => Document {
                 description: String::from_utf8_lossy(payload.get(..1024).unwrap_or(payload)).into_owned(),

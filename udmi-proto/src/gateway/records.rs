@@ -4,8 +4,10 @@ use alloc::string::{String, ToString as _};
 
 use bytes::Bytes;
 use device_link::{Map, Stored, UtcMillis};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json;
+use crate::model::place::object;
 use crate::system::{Start, start_after};
 
 /// The name of the stored value.
@@ -19,17 +21,21 @@ pub(super) struct Records {
     starts: Map<String, Start>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct Persisted {
-    version: u32,
-    devices: Map<String, PersistedStart>,
+    version: Option<u32>,
+    devices: Option<Map<String, PersistedStart>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct PersistedStart {
-    restart_count: u64,
-    last_start_ms: i64,
+    restart_count: Option<u64>,
+    last_start_ms: Option<i64>,
 }
+
+object! { Persisted { "version": version required, "devices": devices required } }
+
+object! { PersistedStart { "restart_count": restart_count required, "last_start_ms": last_start_ms required } }
 
 impl Records {
     /// Finds and reads the stored value.
@@ -40,24 +46,27 @@ impl Records {
         let Some(found) = stored.iter().find(|value| value.key.as_str() == STORED_KEY) else {
             return Ok(Self::default());
         };
-        let persisted: Persisted = serde_json::from_slice(&found.value).map_err(|error| error.to_string())?;
-        if persisted.version != VERSION {
-            return Err(alloc::format!("expected version {VERSION}, found {}", persisted.version));
+        let persisted: Persisted = json::from_slice(&found.value).map_err(|error| error.to_string())?;
+        let version = persisted.version.unwrap_or_default();
+        if version != VERSION {
+            return Err(alloc::format!("expected version {VERSION}, found {version}"));
         }
-        let starts = persisted.devices.into_iter().map(|(device, start)| {
-            let last_start = UtcMillis(start.last_start_ms);
-            (device, Start { last_start, restart_count: start.restart_count })
+        let starts = persisted.devices.unwrap_or_default().into_iter().map(|(device, start)| {
+            let last_start = UtcMillis(start.last_start_ms.unwrap_or_default());
+            (device, Start { last_start, restart_count: start.restart_count.unwrap_or_default() })
         });
         Ok(Self { starts: starts.collect() })
     }
 
     pub(super) fn to_bytes(&self) -> Bytes {
         let devices = self.starts.iter().map(|(device, start)| {
-            let start =
-                PersistedStart { restart_count: start.restart_count, last_start_ms: start.last_start.0 };
+            let start = PersistedStart {
+                restart_count: Some(start.restart_count),
+                last_start_ms: Some(start.last_start.0),
+            };
             (device.clone(), start)
         });
-        let persisted = Persisted { version: VERSION, devices: devices.collect() };
+        let persisted = Persisted { version: Some(VERSION), devices: Some(devices.collect()) };
         serde_json::to_vec(&persisted).map(Bytes::from).unwrap_or_default()
     }
 

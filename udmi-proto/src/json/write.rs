@@ -1,7 +1,6 @@
 //! JSON written straight into the bytes of a message, in the very form that `serde_json` gives it. What makes up
 //! the bulk of a message, names and numbers of points, costs little more than the copying this way.
 
-use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use serde::Serialize;
@@ -77,20 +76,6 @@ pub(crate) fn room_like(last: usize) -> Vec<u8> {
 pub(crate) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> serde_json::Result<()> {
     // Without the standard library there is no writing into a buffer that is there already.
     serde_json::to_vec(value).map(|json| out.extend_from_slice(&json))
-}
-
-/// A number for people to read, by the digits that JSON is written with: the standard library's would be ten kilobytes
-/// more.
-pub(crate) fn shown(number: f64) -> String {
-    match serde_json::Number::from_f64(number) {
-        Some(number) => {
-            let text = number.to_string();
-            text.strip_suffix(".0").map(String::from).unwrap_or(text)
-        }
-        None if number > 0.0 => "inf".into(),
-        None if number < 0.0 => "-inf".into(),
-        None => "NaN".into(),
-    }
 }
 
 /// Appends a text in its quotes.
@@ -194,15 +179,6 @@ mod tests {
         }
         assert_eq!(put_hundredths(&mut Vec::new(), END), None);
         assert_eq!(put_hundredths(&mut Vec::new(), i64::MIN), None);
-    }
-
-    #[test]
-    fn numbers_are_shown_as_the_standard_library_shows_them() {
-        let numbers =
-            [0.0, -0.0, 4.0, -1.5, 0.000_1, 1e15, 123_456.75, 0.1 + 0.2, f64::INFINITY, -f64::INFINITY];
-        for number in numbers {
-            assert_eq!(shown(number), number.to_string());
-        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use jiff::fmt::temporal::Pieces;
 use serde::Serialize;
+
+use crate::json::shown::Shown;
 
 use super::describe::{Describe, Document, Field, Kind, Shape};
 use super::moment;
@@ -84,31 +85,14 @@ impl Timestamp {
     }
 
     /// Milliseconds since the epoch; a finer fraction is cut off. Accepts none to nine fraction digits and
-    /// `Z`, `+00:00`, `+0000` or another offset (§C.4).
+    /// `Z`, `+00:00`, `+0000` or another offset, and dates and times without dashes, colons or seconds (§C.4).
     ///
     /// # Errors
     ///
     /// [`TimestampError`] if the text is not such a date.
     pub fn millis(&self) -> Result<i64, TimestampError> {
-        let pieces = Pieces::parse(&*self.0).map_err(|_| TimestampError)?;
-        let (Some(time), Some(offset)) = (pieces.time(), pieces.to_numeric_offset()) else {
-            return Err(TimestampError);
-        };
-        let days = i64::from(days_since_epoch(pieces.date()));
-        let seconds =
-            i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
-        let seconds = days * 86_400 + seconds - i64::from(offset.seconds());
-        Ok(seconds * 1_000 + i64::from(time.subsec_nanosecond() / 1_000_000))
+        moment::read(&self.0).ok_or(TimestampError)
     }
-}
-
-/// Counts the days since 1970-01-01. `jiff::Timestamp` would not do: it ends a day before the year does,
-/// and 9999-12-31 is what people write for "never".
-fn days_since_epoch(date: jiff::civil::Date) -> i32 {
-    let years = i32::from(date.year()) - 1;
-    let leap_days = years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400);
-    const YEAR_1_TO_1970: i32 = 719_162;
-    years * 365 + leap_days + i32::from(date.day_of_year()) - 1 - YEAR_1_TO_1970
 }
 
 impl Default for Timestamp {
@@ -178,7 +162,7 @@ fn version(scalar: Scalar<'_>) -> Result<Version, Refusal<'_>> {
         Scalar::Text(text) => text.into_owned(),
         Scalar::Integer(number) => number.to_string(),
         Scalar::Natural(number) => number.to_string(),
-        Scalar::Number(number) => crate::json::write::shown(number),
+        Scalar::Number(number) => Shown(number).to_string(),
         Scalar::Null | Scalar::Boolean(_) | Scalar::List | Scalar::Object => String::new(),
     };
     Ok(Version::from(text))

@@ -54,7 +54,8 @@ macro_rules! document {
 
             impl<'de> $crate::model::place::Object<'de> for $name {
                 #[allow(unused_variables, reason = "a document may have no members")]
-                fn member(&mut self, name: &str) -> $crate::model::place::Place<'_, 'de> {
+                fn member(&mut self, name: &alloc::borrow::Cow<'de, str>) -> $crate::model::place::Place<'_, 'de> {
+                    let name = name.as_ref();
                     $(
                         if name == const { $crate::model::describe::name(stringify!($field), &[$($wire)?]) }
                             $(|| name == $alias)?

@@ -1,7 +1,11 @@
 //! Date and time of day as messages carry them. Written out here, since every message carries several.
 
+mod read;
+
 use alloc::string::String;
 use alloc::vec::Vec;
+
+pub(super) use self::read::read;
 
 /// Milliseconds since 1970 in UTC, of the years 0 to 9999; the fraction of the second where it is wanted.
 pub(super) fn written(millis: i64, has_fraction: bool) -> String {

@@ -12,6 +12,10 @@ use device_link::Map;
 pub enum Place<'a, 'de> {
     /// Nowhere: any value is passed over.
     Nowhere,
+    /// Nowhere, and that there is one is wrong, for this reason.
+    Refused(String),
+    /// Into something that takes the text of any value as it stands in its document.
+    Raw(&'a mut Option<&'de str>),
     /// Into something that takes a single value.
     Leaf(&'a mut dyn Leaf<'de>),
     /// Into something that may be absent.
@@ -99,7 +103,12 @@ pub trait Table<'de> {
 /// An object with named members. Of those of one name the last counts.
 pub trait Object<'de> {
     /// Where the member of that name goes; nowhere if it is not listed.
-    fn member(&mut self, name: &str) -> Place<'_, 'de>;
+    fn member(&mut self, name: &Cow<'de, str>) -> Place<'_, 'de>;
+
+    /// A member without which the object is none.
+    fn lacks(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Something that takes whatever there is.
@@ -122,6 +131,37 @@ pub trait Read<'de>: Sized {
         None
     }
 }
+
+/// Makes an object readable: its members by name, and which of them it cannot be without.
+macro_rules! object {
+    ($type:ty { $($name:literal: $field:ident $($required:ident)?),+ $(,)? }) => {
+        impl<'de> $crate::model::place::Object<'de> for $type {
+            fn member(&mut self, name: &alloc::borrow::Cow<'de, str>) -> $crate::model::place::Place<'_, 'de> {
+                match name.as_ref() {
+                    $($name => $crate::model::place::Read::place(&mut self.$field),)+
+                    _ => $crate::model::place::Place::Nowhere,
+                }
+            }
+
+            fn lacks(&self) -> Option<&'static str> {
+                $($(
+                    let _: &str = stringify!($required);
+                    if self.$field.is_none() {
+                        return Some($name);
+                    }
+                )?)+
+                None
+            }
+        }
+
+        impl<'de> $crate::model::place::Read<'de> for $type {
+            fn place(&mut self) -> $crate::model::place::Place<'_, 'de> {
+                $crate::model::place::Place::Object(self)
+            }
+        }
+    };
+}
+pub(crate) use object;
 
 /// Makes a type that takes single values readable.
 macro_rules! leaf {
@@ -154,6 +194,11 @@ leaf! {
     String: "a string", |scalar| text(scalar).map(Cow::into_owned);
     bool: "a boolean", boolean;
     i64: "i64", integer;
+    u64: "u64", |scalar| match scalar {
+        Scalar::Natural(whole) => Ok(whole),
+        Scalar::Null | Scalar::Boolean(_) | Scalar::Integer(_) | Scalar::Number(_) | Scalar::Text(_) | Scalar::List
+        | Scalar::Object => natural(scalar),
+    };
     u32: "u32", natural;
     u16: "u16", natural;
     f64: "f64", number;
@@ -193,6 +238,23 @@ fn number(scalar: Scalar<'_>) -> Result<f64, Refusal<'_>> {
         Scalar::Null | Scalar::Boolean(_) | Scalar::Text(_) | Scalar::List | Scalar::Object => {
             Err(Refusal::Type(scalar))
         }
+    }
+}
+
+/// The text of a value of any type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raw<'de>(pub Option<&'de str>);
+
+impl<'de> Raw<'de> {
+    /// The text, unless it is `null`.
+    pub(crate) fn present(self) -> Option<&'de str> {
+        self.0.filter(|text| *text != "null")
+    }
+}
+
+impl<'de> Read<'de> for Raw<'de> {
+    fn place(&mut self) -> Place<'_, 'de> {
+        Place::Raw(&mut self.0)
     }
 }
 

@@ -6,12 +6,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Deserialize as _;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::place::{Place, Read, Refusal, Scalar};
-use crate::json::Text;
+use crate::json::{Text, write};
 
 /// Reads a value.
 ///
@@ -48,6 +47,16 @@ enum Step {
 }
 
 impl Path {
+    /// The way leads through a member.
+    pub(crate) fn name(&mut self, name: Cow<'_, str>) {
+        self.0.push(Step::Name(name.into_owned()));
+    }
+
+    /// The way leads through an item of a list.
+    pub(crate) fn index(&mut self, index: usize) {
+        self.0.push(Step::Index(index));
+    }
+
     /// Whether the way is none: it is about the whole.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -70,9 +79,15 @@ impl fmt::Display for Path {
 /// One value that is about to be read.
 pub(crate) struct Reading<'p, 'a, 'de> {
     /// Where it goes.
-    pub(crate) place: Place<'a, 'de>,
+    place: Place<'a, 'de>,
     /// Where it stands, in the end, if something is wrong with it.
-    pub(crate) path: &'p mut Path,
+    path: &'p mut Path,
+}
+
+impl<'p, 'a, 'de> Reading<'p, 'a, 'de> {
+    pub(crate) fn new(place: Place<'a, 'de>, path: &'p mut Path) -> Self {
+        Self { place, path }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Reading<'_, '_, 'de> {
@@ -81,6 +96,14 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, '_, 'de> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         match self.place {
             Place::Nowhere => IgnoredAny::deserialize(deserializer).map(|IgnoredAny| ()),
+            Place::Refused(reason) => {
+                IgnoredAny::deserialize(deserializer)?;
+                Err(D::Error::custom(reason))
+            }
+            Place::Raw(raw) => {
+                *raw = Some(<&RawValue>::deserialize(deserializer)?.get());
+                Ok(())
+            }
             Place::Leaf(_)
             | Place::Optional(_)
             | Place::List(_)
@@ -94,7 +117,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_, '_, 'de> {
 impl<'de> Reading<'_, '_, 'de> {
     fn take<E: Error>(self, scalar: Scalar<'de>) -> Result<(), E> {
         match self.place {
-            Place::Nowhere => Ok(()),
+            Place::Nowhere | Place::Refused(_) | Place::Raw(_) => Ok(()),
             Place::Optional(optional) if scalar == Scalar::Null => {
                 optional.none();
                 Ok(())
@@ -106,29 +129,55 @@ impl<'de> Reading<'_, '_, 'de> {
             }
             Place::Leaf(leaf) => match leaf.take(scalar) {
                 Ok(()) => Ok(()),
-                Err(Refusal::Type(found)) => Err(E::invalid_type(unexpected(&found), &leaf.expected())),
-                Err(Refusal::Value(found)) => Err(E::invalid_value(unexpected(&found), &leaf.expected())),
-                Err(Refusal::Because(reason)) => Err(E::custom(reason)),
+                Err(refusal) => Err(refused(&refusal, leaf.expected())),
             },
-            Place::List(_) | Place::Table(_) | Place::Object(_) => {
-                Err(E::invalid_type(unexpected(&scalar), &self))
-            }
+            Place::List(_) => Err(refused(&Refusal::Type(scalar), LIST)),
+            Place::Table(_) => Err(refused(&Refusal::Type(scalar), TABLE)),
+            Place::Object(_) => Err(refused(&Refusal::Type(scalar), OBJECT)),
         }
     }
 }
 
-fn unexpected<'a>(scalar: &'a Scalar<'_>) -> Unexpected<'a> {
-    match scalar {
-        Scalar::Null => Unexpected::Unit,
-        Scalar::Boolean(boolean) => Unexpected::Bool(*boolean),
-        Scalar::Integer(whole) => Unexpected::Signed(*whole),
-        Scalar::Natural(whole) => Unexpected::Unsigned(*whole),
-        Scalar::Number(number) => Unexpected::Float(*number),
-        Scalar::Text(text) => Unexpected::Str(text),
-        Scalar::List => Unexpected::Seq,
-        Scalar::Object => Unexpected::Map,
+/// As `serde_json` tells it, without `serde`'s own way to show numbers, which takes in the standard library's.
+#[cold]
+fn refused<E: Error>(refusal: &Refusal<'_>, expected: &str) -> E {
+    match refusal {
+        Refusal::Type(found) => {
+            E::custom(format_args!("invalid type: {}, expected {expected}", Found(found)))
+        }
+        Refusal::Value(found) => {
+            E::custom(format_args!("invalid value: {}, expected {expected}", Found(found)))
+        }
+        Refusal::Because(reason) => E::custom(reason),
     }
 }
+
+struct Found<'a>(&'a Scalar<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Scalar::Null => f.write_str("null"),
+            Scalar::Boolean(boolean) => write!(f, "boolean `{boolean}`"),
+            Scalar::Integer(whole) => write!(f, "integer `{whole}`"),
+            Scalar::Natural(whole) => write!(f, "integer `{whole}`"),
+            Scalar::Number(number) => {
+                let mut digits = Vec::new();
+                // A number cannot fail.
+                let _ = write::put(&mut digits, number);
+                write!(f, "floating point `{}`", String::from_utf8(digits).unwrap_or_default())
+            }
+            Scalar::Text(text) => write!(f, "string {text:?}"),
+            Scalar::List => f.write_str("sequence"),
+            Scalar::Object => f.write_str("map"),
+        }
+    }
+}
+
+/// What belongs into a place.
+const LIST: &str = "a sequence";
+const TABLE: &str = "a map";
+const OBJECT: &str = "an object";
 
 impl<'de> Visitor<'de> for Reading<'_, '_, 'de> {
     type Value = ();
@@ -136,10 +185,12 @@ impl<'de> Visitor<'de> for Reading<'_, '_, 'de> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.place {
             Place::Leaf(leaf) => leaf.expected(),
-            Place::List(_) => "a sequence",
-            Place::Table(_) => "a map",
-            Place::Object(_) => "an object",
-            Place::Nowhere | Place::Optional(_) | Place::Any(_) => "anything",
+            Place::List(_) => LIST,
+            Place::Table(_) => TABLE,
+            Place::Object(_) => OBJECT,
+            Place::Nowhere | Place::Refused(_) | Place::Raw(_) | Place::Optional(_) | Place::Any(_) => {
+                "anything"
+            }
         })
     }
 
@@ -198,13 +249,18 @@ impl<'de> Visitor<'de> for Reading<'_, '_, 'de> {
                         Ok(None) => return Ok(()),
                         Ok(Some(())) => index += 1,
                         Err(error) => {
-                            path.0.push(Step::Index(index));
+                            path.index(index);
                             return Err(error);
                         }
                     }
                 }
             }
-            Place::Nowhere | Place::Leaf(_) | Place::Table(_) | Place::Object(_) => {
+            Place::Nowhere
+            | Place::Refused(_)
+            | Place::Raw(_)
+            | Place::Leaf(_)
+            | Place::Table(_)
+            | Place::Object(_) => {
                 Reading { place, path }.take(Scalar::List)?;
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(())
@@ -222,7 +278,7 @@ impl<'de> Visitor<'de> for Reading<'_, '_, 'de> {
                     let place = object.member(&name);
                     read_member(&mut members, place, path, name)?;
                 }
-                Ok(())
+                object.lacks().map_or(Ok(()), |name| Err(A::Error::missing_field(name)))
             }
             Place::Table(table) => {
                 table.begin();
@@ -233,7 +289,7 @@ impl<'de> Visitor<'de> for Reading<'_, '_, 'de> {
                 table.end();
                 Ok(())
             }
-            Place::Nowhere | Place::Leaf(_) | Place::List(_) => {
+            Place::Nowhere | Place::Refused(_) | Place::Raw(_) | Place::Leaf(_) | Place::List(_) => {
                 Reading { place, path }.take(Scalar::Object)?;
                 while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(())
@@ -248,9 +304,7 @@ fn read_member<'de, A: MapAccess<'de>>(
     path: &mut Path,
     name: Cow<'de, str>,
 ) -> Result<(), A::Error> {
-    members
-        .next_value_seed(Reading { place, path: &mut *path })
-        .inspect_err(|_| path.0.push(Step::Name(name.into_owned())))
+    members.next_value_seed(Reading { place, path: &mut *path }).inspect_err(|_| path.name(name))
 }
 
 /// The next item of a list.

@@ -6,6 +6,8 @@ use core::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::json::shown::Shown;
+
 use super::describe::{Field, Kind};
 use super::place::{Leaf, Place, Read, Refusal, Scalar, leaf};
 use super::read::readable;
@@ -13,7 +15,7 @@ use super::read::readable;
 /// The value of a point.
 ///
 /// A whole number stays whole: `60` is read and written as `60`, and `60.0` as `60.0`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// `true` or `false`.
     Boolean(bool),
@@ -91,8 +93,19 @@ impl fmt::Display for Value {
         match self {
             Self::Boolean(value) => value.fmt(formatter),
             Self::Integer(whole) => whole.fmt(formatter),
-            Self::Number(number) => fmt::Debug::fmt(number, formatter),
+            Self::Number(number) => write!(formatter, "{:?}", Shown(*number)),
             Self::Text(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => formatter.debug_tuple("Boolean").field(value).finish(),
+            Self::Integer(whole) => formatter.debug_tuple("Integer").field(whole).finish(),
+            Self::Number(number) => formatter.debug_tuple("Number").field(&Shown(*number)).finish(),
+            Self::Text(text) => formatter.debug_tuple("Text").field(text).finish(),
         }
     }
 }

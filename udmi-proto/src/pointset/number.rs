@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::json::write;
+use crate::json::{self, write};
 use crate::model::value::Value;
 use crate::settings::ValueKind;
 
@@ -34,9 +34,7 @@ fn java_double(text: &str) -> Option<f64> {
     };
     let number = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         Some(hexadecimal) => hexadecimal_double(hexadecimal)?,
-        // Rust reads further words such as `inf`, and no number starts with a letter.
-        None if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => digits.parse::<f64>().ok()?,
-        None => return None,
+        None => json::number(digits)?,
     };
     Some(sign * number).filter(|number| number.is_finite())
 }

@@ -6,8 +6,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::model::common::{Timestamp, Version};
-use crate::model::place::{Object, Place, Read, Table, leaf, text};
+use crate::model::common::Timestamp;
+use crate::model::place::{Object, Place, Read, Refusal, Table, leaf, text};
 use crate::model::value::SetValue;
 
 /// What the config orders of the points.
@@ -18,7 +18,7 @@ pub(crate) struct Orders<'a> {
     pub(super) sample_limit_sec: Option<i64>,
     pub(super) sample_rate_sec: Option<i64>,
     pub(super) points: Option<Points<'a>>,
-    version: Option<Version>,
+    version: Option<Unused>,
     unused: Option<UnusedText>,
 }
 
@@ -35,8 +35,13 @@ pub(super) struct PointOrder<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct UnusedText;
 
+/// A member that may be anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Unused;
+
 leaf! {
     UnusedText: "a string", |scalar| text(scalar).map(|_| Self);
+    Unused: "a version", |_| Ok::<_, Refusal<'_>>(Self);
 }
 
 impl<'de> Read<'de> for Orders<'de> {
@@ -46,8 +51,8 @@ impl<'de> Read<'de> for Orders<'de> {
 }
 
 impl<'de> Object<'de> for Orders<'de> {
-    fn member(&mut self, name: &str) -> Place<'_, 'de> {
-        match name {
+    fn member(&mut self, name: &Cow<'de, str>) -> Place<'_, 'de> {
+        match name.as_ref() {
             "state_etag" => self.state_etag.place(),
             "set_value_expiry" => self.set_value_expiry.place(),
             "sample_limit_sec" => self.sample_limit_sec.place(),
@@ -105,8 +110,8 @@ fn sort(points: &mut Vec<(Cow<'_, str>, PointOrder<'_>)>) {
 }
 
 impl<'de> Object<'de> for PointOrder<'de> {
-    fn member(&mut self, name: &str) -> Place<'_, 'de> {
-        match name {
+    fn member(&mut self, name: &Cow<'de, str>) -> Place<'_, 'de> {
+        match name.as_ref() {
             "ref" => self.reference.place(),
             "set_value" => self.set_value.place(),
             "cov_increment" => self.cov_increment.place(),
@@ -127,7 +132,7 @@ mod tests {
 
     /// The same, by way of the model.
     fn modelled(text: &str) -> Result<String, serde_json::Error> {
-        let block: config::Pointset = serde_json::from_str(text)?;
+        let block: config::Pointset = json::from_slice(text.as_bytes())?;
         let points = block.points.map(|points| {
             let order = |order: config::PointsetPoint| PointOrder {
                 reference: order.ref_.map(Cow::Owned),
@@ -150,8 +155,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Orders<'_>, serde_json::Error> {
-        let mut orders = Orders::default();
-        json::read(text, orders.place()).map_err(|unreadable| unreadable.error)?;
+        let mut orders = json::from_slice::<Orders<'_>>(text.as_bytes())?;
         (orders.version, orders.unused) = (None, None);
         let points = orders.points.iter_mut().flat_map(|points| &mut points.orders);
         points.for_each(|(_, order)| order.unused = None);

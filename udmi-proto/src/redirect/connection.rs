@@ -4,9 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 
 use device_link::{Algorithm, Endpoint, Secret, Topic, Transport};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json;
 use crate::model::endpoint::{self as document, Protocol};
+use crate::model::place::object;
 use crate::settings::{Credentials, Settings, TokenSettings};
 use crate::topics::Topics;
 
@@ -15,6 +17,12 @@ const DEFAULT_PORT: i64 = 8883;
 /// §1.8: seconds from a token's issue to its expiry, and the user name that goes with it.
 const TOKEN_SECONDS: u32 = 3600;
 const TOKEN_USER: &str = "unused";
+
+/// Words of stored values.
+const TCP: &str = "tcp";
+const TLS: &str = "tls";
+const RS256: &str = "Rs256";
+const ES256: &str = "Es256";
 
 /// Where to connect and as whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +69,7 @@ impl Connection {
     /// # Errors
     /// What is wrong with it, without any of its values that may be secret.
     pub(crate) fn read(document: &[u8], device_id: &str, configured: &Self) -> Result<Self, String> {
-        let document: document::Endpoint = serde_json::from_slice(document).map_err(|error| {
+        let document: document::Endpoint = json::from_slice(document).map_err(|error| {
             // Its own text may quote a value.
             format!("the endpoint is unreadable at line {}, column {}", error.line(), error.column())
         })?;
@@ -174,27 +182,59 @@ fn project(client_id: &str) -> Option<&str> {
 }
 
 /// A connection as it is stored. The password stands in it in the clear: the value is for the store only.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct StoredConnection {
-    host: String,
-    port: u16,
-    transport: Transport,
-    client_id: String,
-    topic_prefix: String,
-    #[serde(default)]
+    host: Option<String>,
+    port: Option<u16>,
+    transport: Option<String>,
+    client_id: Option<String>,
+    topic_prefix: Option<String>,
     config_sync_seconds: i64,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     no_config_ack: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     basic: Option<StoredPassword>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jwt: Option<TokenSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt: Option<StoredToken>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct StoredPassword {
-    username: String,
-    password: String,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct StoredToken {
+    algorithm: Option<String>,
+    audience: Option<String>,
+    username: Option<String>,
+    lifetime_seconds: Option<u32>,
+}
+
+object! {
+    StoredConnection {
+        "host": host required,
+        "port": port required,
+        "transport": transport required,
+        "client_id": client_id required,
+        "topic_prefix": topic_prefix required,
+        "config_sync_seconds": config_sync_seconds,
+        "no_config_ack": no_config_ack,
+        "basic": basic,
+        "jwt": jwt,
+    }
+}
+
+object! { StoredPassword { "username": username required, "password": password required } }
+
+object! {
+    StoredToken {
+        "algorithm": algorithm required,
+        "audience": audience required,
+        "username": username,
+        "lifetime_seconds": lifetime_seconds,
+    }
 }
 
 impl core::fmt::Debug for StoredPassword {
@@ -207,19 +247,22 @@ impl From<&Connection> for StoredConnection {
     fn from(connection: &Connection) -> Self {
         let (basic, jwt) = match &connection.authentication {
             Authentication::None => (None, None),
-            Authentication::Token(token) => (None, Some(token.clone())),
-            Authentication::Password(credentials) => {
-                let (username, password) =
-                    (credentials.username.clone(), credentials.password.expose().clone());
+            Authentication::Token(token) => (None, Some(StoredToken::from(token))),
+            Authentication::Password(Credentials { username, password }) => {
+                let (username, password) = (Some(username.clone()), Some(password.expose().clone()));
                 (Some(StoredPassword { username, password }), None)
             }
         };
+        let transport = match connection.endpoint.transport {
+            Transport::Tcp => TCP,
+            Transport::Tls => TLS,
+        };
         Self {
-            host: connection.endpoint.host.clone(),
-            port: connection.endpoint.port,
-            transport: connection.endpoint.transport,
-            client_id: connection.client_id.clone(),
-            topic_prefix: connection.topic_prefix.clone(),
+            host: Some(connection.endpoint.host.clone()),
+            port: Some(connection.endpoint.port),
+            transport: Some(transport.into()),
+            client_id: Some(connection.client_id.clone()),
+            topic_prefix: Some(connection.topic_prefix.clone()),
             config_sync_seconds: connection.config_sync_seconds,
             no_config_ack: connection.no_config_ack,
             basic,
@@ -228,25 +271,65 @@ impl From<&Connection> for StoredConnection {
     }
 }
 
+impl From<&TokenSettings> for StoredToken {
+    fn from(token: &TokenSettings) -> Self {
+        let algorithm = match token.algorithm {
+            Algorithm::Rs256 => RS256,
+            Algorithm::Es256 => ES256,
+        };
+        Self {
+            algorithm: Some(algorithm.into()),
+            audience: Some(token.audience.clone()),
+            username: Some(token.username.clone()),
+            lifetime_seconds: Some(token.lifetime_seconds),
+        }
+    }
+}
+
+impl StoredToken {
+    fn open(self) -> Result<TokenSettings, String> {
+        let algorithm = match self.algorithm.as_deref() {
+            Some(RS256) => Algorithm::Rs256,
+            Some(ES256) => Algorithm::Es256,
+            None | Some(_) => return Err("the algorithm is unknown".into()),
+        };
+        Ok(TokenSettings {
+            algorithm,
+            audience: self.audience.unwrap_or_default(),
+            username: self.username.unwrap_or_else(|| TOKEN_USER.into()),
+            lifetime_seconds: self.lifetime_seconds.unwrap_or(TOKEN_SECONDS),
+        })
+    }
+}
+
 impl StoredConnection {
     /// # Errors
     /// What cannot be used of it.
     pub(crate) fn open(self) -> Result<Connection, String> {
-        if self.host.is_empty() || self.client_id.is_empty() || self.port == 0 {
+        let (host, client_id) = (self.host.unwrap_or_default(), self.client_id.unwrap_or_default());
+        let port = self.port.unwrap_or(0);
+        if host.is_empty() || client_id.is_empty() || port == 0 {
             return Err("the endpoint is incomplete".into());
         }
-        Topics::new(&self.topic_prefix).map_err(|error| format!("topic_prefix: {error}"))?;
+        let transport = match self.transport.as_deref() {
+            Some(TCP) => Transport::Tcp,
+            Some(TLS) => Transport::Tls,
+            None | Some(_) => return Err("the transport is unknown".into()),
+        };
+        let topic_prefix = self.topic_prefix.unwrap_or_default();
+        Topics::new(&topic_prefix).map_err(|error| format!("topic_prefix: {error}"))?;
         let authentication = match (self.basic, self.jwt) {
-            (Some(StoredPassword { username, password }), _) => {
-                Authentication::Password(Credentials { username, password: Secret::new(password) })
-            }
-            (None, Some(token)) => Authentication::Token(token),
+            (Some(StoredPassword { username, password }), _) => Authentication::Password(Credentials {
+                username: username.unwrap_or_default(),
+                password: Secret::new(password.unwrap_or_default()),
+            }),
+            (None, Some(token)) => Authentication::Token(token.open()?),
             (None, None) => Authentication::None,
         };
         Ok(Connection {
-            endpoint: Endpoint { host: self.host, port: self.port, transport: self.transport },
-            client_id: self.client_id,
-            topic_prefix: self.topic_prefix,
+            endpoint: Endpoint { host, port, transport },
+            client_id,
+            topic_prefix,
             authentication,
             config_sync_seconds: self.config_sync_seconds,
             no_config_ack: self.no_config_ack,
@@ -256,7 +339,7 @@ impl StoredConnection {
     /// Masks what is secret.
     pub(crate) fn mask(&mut self) {
         if let Some(basic) = &mut self.basic {
-            basic.password = device_link::MASK.into();
+            basic.password = Some(device_link::MASK.into());
         }
     }
 }
@@ -363,7 +446,7 @@ mod tests {
             assert!(!alloc::format!("{stored:?}").contains("hunter2"));
             stored.mask();
             assert!(!serde_json::to_string(&stored).unwrap().contains("hunter2"));
-            let again: StoredConnection = serde_json::from_str(&text).unwrap();
+            let again: StoredConnection = json::from_slice(text.as_bytes()).unwrap();
             assert_eq!(again.open(), Ok(found));
         }
     }

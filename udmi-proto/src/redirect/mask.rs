@@ -5,13 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use serde::de::IgnoredAny;
-
 use super::base64;
 use super::order::{PREFIX, sha256};
 use super::scan::{scan, unescaped};
 use crate::config::{Broken, read};
 use crate::data_url::decode_data_url;
+use crate::json;
 use crate::model::endpoint::Endpoint;
 use crate::secrets;
 
@@ -30,7 +29,7 @@ pub(crate) fn document(document: &[u8]) -> Vec<u8> {
         path.iter().any(|name| SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)))
     });
     let outcome = |document: &[u8]| {
-        let read = serde_json::from_slice::<Endpoint>(document);
+        let read = json::from_slice::<Endpoint>(document);
         read.err().map(|error| (error.line(), error.column()))
     };
     let Some(place) = outcome(document) else { return masked };
@@ -125,7 +124,7 @@ fn content(url: &str, is_endpoint: bool) -> Option<Vec<u8>> {
 /// A config that is refused as a whole for the same reason without any of its texts, if that can be.
 fn unreadable(payload: &[u8], broken: &Broken) -> Vec<u8> {
     let all = covered(payload, |_| true);
-    let error = serde_json::from_slice::<IgnoredAny>(payload).err();
+    let error = json::check(payload).err();
     let place = error.map_or((usize::MAX, 0), |error| (error.line(), error.column()));
     let candidates = [ended(&all, place, 0), ended(&all, place, 1), all];
     let is_same = |masked: &Vec<u8>| read(masked).is_err_and(|found| found == *broken);

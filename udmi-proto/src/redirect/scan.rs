@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::json;
+
 /// More levels than any parser here follows; deeper ones are taken for this one.
 const DEEPEST: usize = 256;
 
@@ -60,7 +62,7 @@ fn end_of_word(json: &[u8], from: usize) -> usize {
 /// What a text says; nothing if it is no valid one.
 pub(crate) fn unescaped(json: &[u8], text: &Range<usize>) -> String {
     let quoted = json.get(text.start.saturating_sub(1)..text.end + 1).unwrap_or_default();
-    serde_json::from_slice(quoted).unwrap_or_default()
+    json::from_slice(quoted).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ use alloc::string::{String, ToString as _};
 
 use bytes::Bytes;
 use device_link::{Stored, UtcMillis};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json;
+use crate::model::place::object;
 
 /// The name of the stored value.
 pub(crate) const STORED_KEY: &str = "system";
@@ -12,11 +15,19 @@ pub(crate) const STORED_KEY: &str = "system";
 const VERSION: u32 = 1;
 
 /// The stored form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Persisted {
-    version: u32,
-    restart_count: u64,
-    last_start_ms: i64,
+    version: Option<u32>,
+    restart_count: Option<u64>,
+    last_start_ms: Option<i64>,
+}
+
+object! {
+    Persisted {
+        "version": version required,
+        "restart_count": restart_count required,
+        "last_start_ms": last_start_ms required,
+    }
 }
 
 /// When this run began and which one it is.
@@ -31,9 +42,9 @@ pub(crate) struct Start {
 impl Start {
     pub(crate) fn to_bytes(self) -> Bytes {
         let persisted = Persisted {
-            version: VERSION,
-            restart_count: self.restart_count,
-            last_start_ms: self.last_start.0,
+            version: Some(VERSION),
+            restart_count: Some(self.restart_count),
+            last_start_ms: Some(self.last_start.0),
         };
         serde_json::to_vec(&persisted).map(Bytes::from).unwrap_or_default()
     }
@@ -43,8 +54,8 @@ impl Start {
 /// own is, is led past it: two runs must differ, and the later one must be later.
 pub(crate) fn start_of(now: UtcMillis, stored: Option<Persisted>) -> Start {
     let before = stored.map(|before| Start {
-        last_start: UtcMillis(before.last_start_ms),
-        restart_count: before.restart_count,
+        last_start: UtcMillis(before.last_start_ms.unwrap_or_default()),
+        restart_count: before.restart_count.unwrap_or_default(),
     });
     start_after(now, before)
 }
@@ -67,11 +78,10 @@ pub(crate) fn start_after(now: UtcMillis, before: Option<Start>) -> Start {
 /// Why it cannot be read.
 pub(crate) fn read(stored: &[Stored]) -> Result<Option<Persisted>, String> {
     let Some(found) = stored.iter().find(|value| value.key.as_str() == STORED_KEY) else { return Ok(None) };
-    let persisted: Persisted = serde_json::from_slice(&found.value).map_err(|error| error.to_string())?;
-    if persisted.version == VERSION {
-        Ok(Some(persisted))
-    } else {
-        Err(alloc::format!("expected version {VERSION}, found {}", persisted.version))
+    let persisted: Persisted = json::from_slice(&found.value).map_err(|error| error.to_string())?;
+    match persisted.version.unwrap_or_default() {
+        VERSION => Ok(Some(persisted)),
+        version => Err(alloc::format!("expected version {VERSION}, found {version}")),
     }
 }
 
@@ -80,7 +90,8 @@ mod tests {
     use super::*;
 
     fn before(restart_count: u64, last_start_ms: i64) -> Option<Persisted> {
-        Some(Persisted { version: VERSION, restart_count, last_start_ms })
+        let (restart_count, last_start_ms) = (Some(restart_count), Some(last_start_ms));
+        Some(Persisted { version: Some(VERSION), restart_count, last_start_ms })
     }
 
     #[test]

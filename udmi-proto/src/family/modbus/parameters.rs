@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::family::{Malformed, Part};
+use crate::json::{self, shown::Shown};
 
 /// Longest number, in bytes: more digits than any double tells apart.
 const NUMBER: usize = 32;
@@ -71,7 +72,8 @@ fn number(text: &str) -> Option<f64> {
     if text.len() > NUMBER || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    text.parse().ok()
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    json::number(unsigned).map(|number| sign * number)
 }
 
 impl fmt::Display for Parameters {
@@ -92,10 +94,10 @@ impl fmt::Display for Parameters {
             write(f, "type", &data_type.as_str())?;
         }
         if let Some(scale) = self.scale {
-            write(f, "scale", &scale)?;
+            write(f, "scale", &Shown(scale))?;
         }
         if let Some(offset) = self.offset {
-            write(f, "offset", &offset)?;
+            write(f, "offset", &Shown(offset))?;
         }
         Ok(())
     }
