@@ -152,7 +152,8 @@ impl fmt::Display for Finding {
 /// All findings; also if there is no schema of that name.
 pub fn validate(document: &str, json: &Value) -> Result<(), Vec<Finding>> {
     let mut findings = validate_with(Whose::Ours, document, json);
-    if Upstream::find().is_ok() {
+    static IS_THERE: OnceLock<bool> = OnceLock::new();
+    if *IS_THERE.get_or_init(|| Upstream::find().is_ok()) {
         findings.extend(validate_with(Whose::Upstream, document, json));
     }
     if findings.is_empty() { Ok(()) } else { Err(findings) }

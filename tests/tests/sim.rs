@@ -1,5 +1,6 @@
 //! Simulated lives of devices and gateways: no property is violated, and one that is is found again by its plan.
 
+use udmi_tests::sim::delays::{ROUND_TRIPS_MS, delayed};
 use udmi_tests::sim::{Op, Plan, Shape, Way, run};
 use udmi_tests::world::Defect;
 
@@ -23,6 +24,14 @@ fn no_property_is_violated_in_the_lives_of_devices() {
 #[test]
 fn no_property_is_violated_in_the_lives_of_gateways() {
     lives(Shape::Gateway);
+}
+
+#[test]
+fn every_config_is_answered_however_slow_the_network_is() {
+    for delay in ROUND_TRIPS_MS {
+        let answers = delayed(delay, 900_000, 1);
+        assert!(answers.as_ref().is_ok_and(|answers| answers.configs > 700), "{answers:?}");
+    }
 }
 
 #[test]

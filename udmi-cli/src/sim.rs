@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use udmi_tests::sim::delays::{Answers, ROUND_TRIPS_MS, delayed};
 use udmi_tests::sim::{Campaign, Outcome, Plan, Shape, Summary, Violation, Way, run as run_plan, shrunk};
 use udmi_tests::world::Defect;
 
@@ -20,6 +21,7 @@ Examples:
   udmi sim --runs 1000 --gateway            a thousand seeds, from 1 on, of gateways
   udmi sim --runs 1000 --defect panic       whether a device with a defect is found out
   udmi sim --plan found.json                the operations of a file, as a finding prints them
+  udmi sim --delays 24                      a day of configs over each of four slow networks
 
 A device, or a gateway with the devices behind it, lives in a simulated world: broker, network, clocks, store,
 plant, web and cloud. Operations are drawn from the seed: configs, commands, values, faults of all kinds and time
@@ -66,6 +68,9 @@ pub(crate) struct Arguments {
     /// Spoil what the device does with this defect
     #[arg(long, value_name = "NAME", value_parser = defect)]
     defect: Option<Defect>,
+    /// Instead, let configs come every 0.3 to 2 s for so many hours with each of four delays of the network
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["ops", "runs", "gateway", "direct", "plan", "transcript"])]
+    delays: Option<u64>,
     /// Compare runs of each plan too, not only of some
     #[arg(long)]
     compare: bool,
@@ -83,6 +88,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         transcript: arguments.transcript.is_some().then_some(WIDTH),
         compares: arguments.compare.then_some(true),
     };
+    if let Some(hours) = arguments.delays {
+        return delays(hours, arguments.seed, output);
+    }
     let started = Instant::now();
     let outcome = match &arguments.plan {
         Some(file) => of_plan(read(file)?, &way),
@@ -168,6 +176,38 @@ fn figures(outcome: &Outcome, took: Duration, output: &Output) -> Result<(), Fai
         "{verdict}: {runs} seeds, {ops} operations, {hours} device hours, {messages} messages, {starts} starts, in {:.1} s ({speed:.0} device hours a second)",
         took.as_secs_f64()
     ))
+}
+
+/// Lets configs come over slow networks.
+fn delays(hours: u64, seed: u64, output: &Output) -> Result<ExitCode, Failure> {
+    let done: Vec<_> = thread::scope(|scope| {
+        let run = |delay| scope.spawn(move || delayed(delay, hours * 3_600_000, seed));
+        let running = ROUND_TRIPS_MS.map(run);
+        running.into_iter().map(|run| run.join().expect("panics are caught")).collect()
+    });
+    let mut code = ExitCode::SUCCESS;
+    for (delay, done) in ROUND_TRIPS_MS.into_iter().zip(done) {
+        match done {
+            Ok(answers) => {
+                let Answers { configs, states, slowest_ms, total_ms } = answers;
+                let mean_ms = total_ms / configs.max(1);
+                output.line(if output.json {
+                    json!({ "delay_ms": delay, "hours": hours, "configs": configs, "states": states, "mean_ms": mean_ms,
+                        "slowest_ms": slowest_ms })
+                    .to_string()
+                } else {
+                    format!(
+                        "{delay} ms there and back, {hours} h: {configs} configs, all answered, by {states} states; on average after {mean_ms} ms, at most after {slowest_ms} ms"
+                    )
+                })?;
+            }
+            Err(violation) => {
+                code = ExitCode::from(FINDING);
+                output.line(violation)?;
+            }
+        }
+    }
+    Ok(code)
 }
 
 /// Tells a violation, and the least that is needed for it.

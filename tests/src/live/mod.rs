@@ -7,6 +7,7 @@ pub mod broker;
 pub mod certificates;
 pub mod cloud;
 pub mod desk;
+pub mod detour;
 pub mod device;
 pub mod door;
 mod dynamic_security;

@@ -7,6 +7,7 @@
 
 mod campaign;
 mod config;
+pub mod delays;
 mod draw;
 mod op;
 mod oracle;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::BytesMut;
 use device_link::wire::{self, Connect, Packet, PacketId, Publish, Qos};
 use serde_json::Value;
-use udmi_proto::{Command, ConnId, Now, Settings};
+use udmi_proto::{Command, ConnId, Now};
 
-use super::Registry;
+use super::Setup;
 use super::proxies::Proxies;
 use crate::property::{Property, ensure, violated};
 use crate::upstream;
@@ -47,6 +47,8 @@ pub struct Watch {
     /// What the device, a gateway, has done on that connection for the devices it acts for.
     proxies: Option<Proxies>,
     run: u32,
+    schema_one_in: u64,
+    published: u64,
     /// Everything emitted, oldest first.
     pub emitted: Vec<Emitted>,
     /// How many configs came at QoS 1.
@@ -64,7 +66,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(settings: &Settings, registries: &[Registry]) -> Self {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let Setup { settings, registries, .. } = setup;
         let others = registries.iter().map(|registry| (registry.prefix.clone(), registry.prefix.clone()));
         let own = (settings.client_id.clone(), settings.topic_prefix.clone());
         Self {
@@ -73,6 +76,8 @@ impl Watch {
             connect: None,
             proxies: settings.gateway.as_ref().map(|_| Proxies::default()),
             run: 0,
+            schema_one_in: setup.schema_one_in.max(1),
+            published: 0,
             emitted: Vec::new(),
             configs_delivered: 0,
             configs_acknowledged: 0,
@@ -248,7 +253,8 @@ impl Watch {
                 violated(Property::OutputIsAllowed, &format!("{topic}: no JSON: {error}"))
             })
         };
-        if !dup && !is_attachment {
+        self.published += 1;
+        if !dup && !is_attachment && self.published.is_multiple_of(self.schema_one_in) {
             self.validate(rest, &payload);
         }
         let (at, run, prefix, topic) = (now.at.0, self.run, prefix.to_owned(), rest.to_owned());

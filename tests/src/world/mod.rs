@@ -127,7 +127,7 @@ impl World {
             plant: setup.plant.clone(),
             staging: Staging::default(),
             cloud: Cloud::new(&setup.settings.topic_prefix, &setup.registries, &setup.bound),
-            watch: Watch::new(&setup.settings, &setup.registries),
+            watch: Watch::new(&setup),
             store: BTreeMap::new(),
             store_fails: false,
             store_ms: setup.store_ms,

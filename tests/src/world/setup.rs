@@ -34,6 +34,8 @@ pub struct Setup {
     /// Ids of the devices that the cloud has bound to this one, a gateway, in each registry: the broker lets it act
     /// for them and no others (§1.5).
     pub bound: Vec<String>,
+    /// One in how many messages is held against its schema; all by default.
+    pub schema_one_in: u64,
     /// What is wrong with the device, to see whether it is noticed.
     pub defect: Option<Defect>,
     /// Whether each call is recorded as a trace.
@@ -60,6 +62,7 @@ impl Setup {
             refused: Vec::new(),
             accounts: Vec::new(),
             bound: Vec::new(),
+            schema_one_in: 1,
             defect: None,
             records: false,
             transcript: None,
