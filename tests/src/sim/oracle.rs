@@ -39,6 +39,16 @@ pub trait Oracle {
 }
 
 /// The oracles that look at a run of a plan, in the order in which they do.
-pub(super) fn all(_plan: &Plan) -> Vec<Box<dyn Oracle>> {
-    vec![Box::new(oracles::pace::Pace::default())]
+pub(super) fn all(plan: &Plan) -> Vec<Box<dyn Oracle>> {
+    vec![
+        Box::new(oracles::pace::Pace::default()),
+        Box::new(oracles::bounds::Bounds::new(plan.setup().limits)),
+        Box::new(oracles::blobs::Blobs::default()),
+        Box::new(oracles::redirects::Redirects::default()),
+        Box::new(oracles::resolved::Resolved::new(plan)),
+        Box::new(oracles::last_config::LastConfig::new(plan)),
+        Box::new(oracles::touch::Touch::new(plan)),
+        Box::new(oracles::broken::BrokenConfigs::new(plan)),
+        Box::new(oracles::quiet::Quiet::new(plan)),
+    ]
 }

@@ -1,7 +1,7 @@
 //! A plan is all that decides a run: what is built, the seed, and what happens to it.
 
 use serde::{Deserialize, Serialize};
-use udmi_proto::Options;
+use udmi_proto::{Limits, Options};
 
 use super::random::Random;
 use super::{Op, draw, site};
@@ -68,7 +68,22 @@ impl Plan {
         };
         setup.store_ms = random.one(&[1, 1, 50, 1500]);
         vary(&mut setup.settings.options, &mut random);
+        if random.percent(15) {
+            setup.limits = tight();
+        }
         setup
+    }
+}
+
+/// Bounds that are reached.
+fn tight() -> Limits {
+    Limits {
+        inflight: 3,
+        outbox_messages: 8,
+        outbox_bytes: 6000,
+        pending_hooks: 2,
+        pending_stores: 1,
+        ..Limits::default()
     }
 }
 

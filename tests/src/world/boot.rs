@@ -7,7 +7,7 @@ use device_link::wire::{self, Packet};
 use udmi_proto::{Action, Boot, Closed, Device, ExitReason, Key, Stored, Udmi};
 
 use super::cloud::sibling;
-use super::{Happening, Setup, World};
+use super::{Birth, Happening, Setup, World};
 
 /// The name of the cloud's account.
 pub(super) const CLOUD_USER: &str = "cloud";
@@ -68,12 +68,15 @@ impl World {
         }
         self.run += 1;
         let stored = self.store.iter().map(|(key, value)| Stored { key: key.clone(), value: value.clone() });
-        let boot = Boot {
+        let mut boot = Boot {
             now: self.now(),
             seed: self.setup.seed.wrapping_add(u64::from(self.run)),
             stored: stored.collect(),
             limits: self.setup.limits.clone(),
         };
+        if let Some(spoiler) = &mut self.spoiler {
+            spoiler.boot(&mut boot);
+        }
         let settings = self.setup.settings.clone();
         self.recorder = self.setup.records.then(|| {
             let shown = shown_boot::<Udmi>(&boot);
@@ -87,6 +90,8 @@ impl World {
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
         self.device = Some(device);
         self.watch.started();
+        let (notices, hooks) = (self.notices.len(), self.plant.asked().len());
+        self.births.push(Birth { notices, hooks, held: self.store.clone() });
         self.record(None, &actions);
         self.perform(actions.into());
         for command in self.plant.first_values() {

@@ -14,6 +14,7 @@ mod plant;
 mod proxies;
 mod script;
 mod setup;
+mod spoiler;
 mod staging;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,8 +40,8 @@ pub use staging::{Lie, Source, Staging};
 
 use crate::property::{Property, ensure};
 use cloud::CLOUD;
-use defect::Spoiler;
 use network::{Direction, Network};
+use spoiler::Spoiler;
 
 /// Where the monotonic clock of a world starts, in milliseconds.
 const BIRTH: u64 = 10_000;
@@ -68,6 +69,17 @@ enum Happening {
     WriteBack { prefix: String, last_start: String },
     /// A fetch goes on.
     Fetch { run: u32, id: FetchId },
+}
+
+/// A start of the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// How many of the notices since the world last forgot came before.
+    pub notices: usize,
+    /// How many of the hooks since then were asked before.
+    pub hooks: usize,
+    /// What the store held.
+    pub held: BTreeMap<Key, Bytes>,
 }
 
 /// The world.
@@ -100,7 +112,10 @@ pub struct World {
     open_stores: BTreeSet<StoreId>,
     open_hooks: BTreeSet<HookId>,
     notices: Vec<Notice>,
+    /// When each of them was told.
+    noticed_at: Vec<u64>,
     exits: Vec<ExitReason>,
+    births: Vec<Birth>,
     recorder: Option<Recorder<Udmi>>,
     traces: Vec<Vec<String>>,
     transcript: Option<Transcript>,
@@ -135,11 +150,13 @@ impl World {
             open_stores: BTreeSet::new(),
             open_hooks: BTreeSet::new(),
             notices: Vec::new(),
+            noticed_at: Vec::new(),
             exits: Vec::new(),
+            births: Vec::new(),
             recorder: None,
             traces: Vec::new(),
             transcript: setup.transcript.map(Transcript::new),
-            spoiler: setup.defect.map(Spoiler::new),
+            spoiler: setup.defect.map(|defect| Spoiler::new(defect, &setup.settings.device_id)),
             intruders: 0,
             calls_now: (0, 0),
             calls: 0,
@@ -179,10 +196,21 @@ impl World {
         &self.notices
     }
 
+    /// What the application was told, each with its milliseconds on the monotonic clock, oldest first.
+    pub fn timed_notices(&self) -> impl Iterator<Item = (u64, &Notice)> {
+        self.noticed_at.iter().copied().zip(&self.notices)
+    }
+
     /// How many runs have begun.
     #[must_use]
     pub fn runs(&self) -> u32 {
         self.watch.run()
+    }
+
+    /// The starts of the device since the world last forgot, oldest first.
+    #[must_use]
+    pub fn births(&self) -> &[Birth] {
+        &self.births
     }
 
     /// How runs ended, oldest first.
@@ -258,6 +286,8 @@ impl World {
     pub fn forget(&mut self) {
         self.watch.emitted.clear();
         self.notices.clear();
+        self.noticed_at.clear();
+        self.births.clear();
         self.plant.forget_asked();
         self.cloud.forget();
     }
@@ -333,7 +363,10 @@ impl World {
 
     fn next_time(&self) -> Option<u64> {
         let due = self.calendar.first_key_value().map(|((at, _), _)| *at);
-        let device = self.device.as_ref().and_then(Device::deadline).map(|at| at.0);
+        let device = self.device.as_ref().and_then(|device| {
+            let deadline = device.deadline().map(|at| at.0);
+            self.spoiler.as_ref().map_or(deadline, |spoiler| spoiler.deadline(deadline, self.at))
+        });
         [due, device, self.broker.deadline()].into_iter().flatten().min().map(|at| at.max(self.at))
     }
 
@@ -431,14 +464,18 @@ impl World {
             }
             _ => None,
         };
+        let (mut event, mut believed) = (event, now);
+        if let Some(spoiler) = &mut self.spoiler {
+            if !spoiler.event(&mut event) {
+                return;
+            }
+            believed = spoiler.clock(now);
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.event(now, &event);
         }
         let shown = self.transcript.is_some().then(|| event.clone());
-        let mut event = event;
-        if self.spoiler.as_mut().is_none_or(|spoiler| spoiler.event(now, &mut event)) {
-            device.handle(now, event);
-        }
+        device.handle(believed, event);
         let actions: Vec<Action> = std::iter::from_fn(|| device.poll()).collect();
         self.record(shown.as_ref(), &actions);
         self.perform(actions.into());
@@ -471,7 +508,7 @@ impl World {
     fn perform(&mut self, mut actions: VecDeque<Action>) {
         let now = self.now();
         if let Some(spoiler) = &mut self.spoiler {
-            actions = actions.into_iter().flat_map(|action| spoiler.action(now, action)).collect();
+            actions = actions.into_iter().flat_map(|action| spoiler.action(action)).collect();
         }
         let sends = actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
         ensure(sends <= 1, Property::OutputIsAllowed, || format!("{sends} sends in one call"));
@@ -481,7 +518,7 @@ impl World {
                 Action::Send { conn, bytes } => {
                     let mut bytes = bytes.bytes();
                     if let Some(spoiler) = &mut self.spoiler {
-                        bytes = spoiler.sent(now, &bytes);
+                        bytes = spoiler.sent(&bytes);
                     }
                     self.watch.sent(now, conn, &bytes);
                     self.carry(Direction::Up, conn, &bytes);
@@ -523,7 +560,10 @@ impl World {
                     });
                     self.plant.cancel(id);
                 }
-                Action::Notify(notice) => self.notices.push(notice),
+                Action::Notify(notice) => {
+                    self.notices.push(notice);
+                    self.noticed_at.push(self.at);
+                }
                 Action::Exit(reason) => {
                     ensure(actions.is_empty(), Property::OutputIsAllowed, || {
                         "exit is not the last action".into()

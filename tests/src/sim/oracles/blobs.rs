@@ -1,0 +1,108 @@
+//! Property 11: a crash at any point and a start from what was stored never repeats a blob that was committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde_json::Value;
+use udmi_proto::{Hook, Key};
+
+use super::super::oracle::Oracle;
+use crate::property::Property;
+use crate::world::World;
+
+/// Under which key the device keeps what became of its blobs.
+const KEPT: &str = "blobset";
+
+/// A generation of a blob that has come to its end, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Committed {
+    generation: String,
+    is_activated: bool,
+}
+
+/// Knows what was committed when the run began.
+#[derive(Debug, Default)]
+pub(crate) struct Blobs {
+    at_birth: BTreeMap<String, Committed>,
+    /// Blobs of which another generation has come to an end since, or may have.
+    are_free: BTreeSet<String>,
+    /// Blobs that were processed since.
+    processed: BTreeSet<String>,
+    kept: Option<Bytes>,
+}
+
+impl Blobs {
+    fn begin(&mut self, held: &BTreeMap<Key, Bytes>) {
+        let kept = held.iter().find(|(key, _)| key.as_str() == KEPT).map(|(_, value)| value);
+        self.at_birth = kept.map(committed).unwrap_or_default();
+        self.are_free.clear();
+        self.processed.clear();
+    }
+
+    fn hook(&mut self, hook: &Hook) -> Result<(), String> {
+        match hook {
+            Hook::ProcessBlob { name, generation, .. } => {
+                let known = self.at_birth.get(name).filter(|known| known.generation == *generation);
+                self.processed.insert(name.clone());
+                if known.is_some() && !self.are_free.contains(name) {
+                    return Err(format!("blob {name} of {generation} was committed, and is processed again"));
+                }
+            }
+            Hook::ActivateBlob { name, .. } => {
+                let is_over = self.at_birth.get(name).is_some_and(|known| known.is_activated);
+                if is_over && !self.processed.contains(name) && !self.are_free.contains(name) {
+                    return Err(format!("blob {name} was activated for good, and is activated again"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What the device may have decided since its start, whether it could be stored or not.
+    fn note_others(&mut self, world: &World) {
+        let kept = world.stored(KEPT);
+        if self.kept.as_ref() != kept {
+            self.kept = kept.cloned();
+            let now = kept.map(committed).unwrap_or_default();
+            for (name, was) in &self.at_birth {
+                if now.get(name).is_none_or(|now| now.generation != was.generation) {
+                    self.are_free.insert(name.clone());
+                }
+            }
+        }
+        if world.store_fails {
+            self.are_free.extend(self.at_birth.keys().cloned());
+        }
+    }
+}
+
+impl Oracle for Blobs {
+    fn property(&self) -> Property {
+        Property::BlobsAreCommittedOnce
+    }
+
+    fn look(&mut self, world: &World) -> Result<(), String> {
+        let mut births = world.births().iter().peekable();
+        for (number, hook) in world.plant.asked().iter().enumerate() {
+            while let Some(birth) = births.next_if(|birth| birth.hooks <= number) {
+                self.begin(&birth.held);
+            }
+            self.hook(hook)?;
+        }
+        births.for_each(|birth| self.begin(&birth.held));
+        self.note_others(world);
+        Ok(())
+    }
+}
+
+/// What is committed, by blob; nothing where it cannot be read.
+fn committed(kept: &Bytes) -> BTreeMap<String, Committed> {
+    let table: Value = serde_json::from_slice(kept).unwrap_or_default();
+    let blobs = table.get("blobs").and_then(Value::as_object).into_iter().flatten();
+    let committed = blobs.filter_map(|(name, record)| {
+        let generation = record.get("generation")?.as_str()?.to_owned();
+        Some((name.clone(), Committed { generation, is_activated: record["result"] == "applied" }))
+    });
+    committed.collect()
+}
