@@ -4,7 +4,6 @@ mod place;
 mod show;
 
 use std::fmt::Display;
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use udmi_host::certificate;
+use udmi_host::files::Access;
 use udmi_host::key_store::{DeviceKeys, KeyFamily, KeyStoreError, Wanted};
 use udmi_host::keys::KeySpec;
 use udmi_proto::NewKey;
@@ -162,7 +162,7 @@ fn csr(arguments: &Csr, output: &Output) -> Result<(), Failure> {
     let Some(file) = &arguments.out else {
         return if output.json { output.line(json!({ "csr": request })) } else { output.raw(request) };
     };
-    let written = fs::File::create_new(file).and_then(|mut file| file.write_all(request.as_bytes()));
+    let written = Access::Everybody.create_new(file).and_then(|mut file| file.write_all(request.as_bytes()));
     written.map_err(|error| Failure::usage(format!("cannot write {}: {error}", file.display())))?;
     if output.json {
         return output.line(json!({ "file": file }));

@@ -1,8 +1,9 @@
 //! The bundled sample site: one air handler, one fan coil, one gateway with two meters.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+
+use udmi_host::files::Access;
 
 /// The device that the demo runs.
 pub(crate) const DEVICE: &str = "AHU-1";
@@ -36,9 +37,9 @@ pub(crate) fn write(folder: &Path) -> io::Result<()> {
     for (path, content) in FILES {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            Access::Everybody.create_folder(parent)?;
         }
-        fs::File::create_new(&path)?.write_all(content.as_bytes())?;
+        Access::Everybody.create_new(&path)?.write_all(content.as_bytes())?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `udmi sim`: lives of simulated devices, drawn from seeds.
 
-use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -8,11 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use udmi_host::files::Access;
 use udmi_tests::sim::delays::{Answers, ROUND_TRIPS_MS, delayed};
 use udmi_tests::sim::{Campaign, Outcome, Plan, Shape, Summary, Violation, Way, run as run_plan, shrunk};
 use udmi_tests::world::Defect;
 
 use crate::output::{FINDING, Failure, Output, Role};
+use crate::text;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -113,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
 
 fn read(file: &Path) -> Result<Plan, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    let text = text::read(file, text::FILE_BYTES_MAX).map_err(Failure::usage)?;
     serde_json::from_str(&text).map_err(|error| failed(&error))
 }
 
@@ -121,7 +123,8 @@ fn write(file: &Path, transcript: &str, output: &Output) -> Result<(), Failure> 
     if file == Path::new("-") {
         return output.raw(transcript);
     }
-    fs::write(file, transcript).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+    let written = Access::Everybody.create(file).and_then(|mut file| file.write_all(transcript.as_bytes()));
+    written.map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
 fn of_plan(plan: Plan, way: &Way) -> Outcome {

@@ -9,6 +9,7 @@
 //! * [`certificate`]: a device's own X.509 certificate, signing requests, and what a certificate says.
 //! * [`sign`]: signatures for the core's tokens.
 //! * [`key_store`]: where the key pair is kept, and how it is rotated.
+//! * [`files`]: files and folders whose access does not hang on the umask.
 //! * [`store`]: what a device remembers across restarts, safe against a crash at any moment.
 //! * [`fetch`]: URLs into staged files, with resume, limits and redirects.
 //! * [`metrics`]: memory, disc and load of the host.
@@ -25,6 +26,7 @@ pub mod certificate;
 pub mod drive;
 pub mod family;
 pub mod fetch;
+pub mod files;
 pub mod key_store;
 pub mod keys;
 pub mod log_bridge;

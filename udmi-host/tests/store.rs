@@ -46,6 +46,20 @@ fn files_and_folder_are_for_their_owner_only() {
     assert_eq!(mode(&inner.join("system.json")), 0o600);
 }
 
+#[cfg(unix)]
+#[test]
+fn regression_a_link_in_the_place_of_a_draft_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileStore::open(folder.path().join("store")).unwrap();
+    let other = folder.path().join("other");
+    fs::write(&other, "not ours").unwrap();
+    std::os::unix::fs::symlink(&other, store.folder().join(".system.tmp")).unwrap();
+    store.save("system", Some(VALUE)).unwrap();
+    assert_eq!(fs::read_to_string(&other).unwrap(), "not ours");
+    assert_eq!(store.load("system").unwrap().as_deref(), Some(VALUE));
+    assert!(!store.folder().join("system.json").is_symlink());
+}
+
 #[test]
 fn unusable_files_are_set_aside_and_told_of() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,9 @@
 //! One device at a time uses a state folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
+
+use udmi_host::files::Access;
 
 use crate::output::Failure;
 
@@ -23,8 +25,8 @@ impl Lock {
         let unusable = |error: std::io::Error| {
             Failure::new(format!("{shown}: {error}")).hint("--state-dir names another folder")
         };
-        fs::create_dir_all(folder).map_err(unusable)?;
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(NAME));
+        Access::Owner.create_folder(folder).map_err(unusable)?;
+        let open = Access::Owner.options().create(true).truncate(false).open(folder.join(NAME));
         let file = open.map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use udmi_host::files::Access;
 use udmi_proto::{BlobOutcome, Outcome};
 
 /// The blob that is the module's software.
@@ -45,7 +46,8 @@ impl Module {
             Err(message) => return Outcome::Invalid { message },
         };
         thread::sleep(self.installing);
-        let staged = fs::create_dir_all(&self.folder).and_then(|()| fs::copy(payload, self.staged(name)));
+        let staged =
+            Access::Owner.create_folder(&self.folder).and_then(|()| fs::copy(payload, self.staged(name)));
         match staged {
             Ok(_) => Outcome::Blob(BlobOutcome::Processed { version: Some(version) }),
             Err(error) => Outcome::Failed { message: format!("cannot be staged: {error}") },

@@ -1,12 +1,12 @@
 //! What a device needs to run, whatever it runs on.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use device_link::trace::Header;
 use udmi_host::drive::{Equipment, NOTICES_MAX, Signer, TlsSource, TraceOutput};
 use udmi_host::fetch::{FetchPolicy, Fetcher};
+use udmi_host::files::Access;
 use udmi_host::key_store::DeviceKeys;
 use udmi_host::store::{FileStore, Store as _};
 use udmi_host::tls::TlsConfig;
@@ -119,7 +119,8 @@ fn open_store(folder: &Path, output: &Output) -> Result<FileStore, Failure> {
 }
 
 fn trace_output(path: &Path, settings: Settings) -> Result<TraceOutput<Udmi>, Failure> {
-    let file = File::create(path)
+    let file = Access::Owner
+        .create(path)
         .map_err(|error| Failure::usage(format!("cannot write the trace {}: {error}", path.display())))?;
     let software = concat!("udmi ", env!("CARGO_PKG_VERSION"));
     let header = move |boot: &device_link::Boot| Header::new(software, boot.clone(), settings).line();

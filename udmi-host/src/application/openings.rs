@@ -1,6 +1,5 @@
 //! What not every device has.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::identity::tls_source;
 use crate::drive::{Delegate, Fetching, Signer, TlsSource, TraceOutput};
 use crate::family::{FamilyProvider, FieldHooks, FieldLimits};
 use crate::fetch::{FetchPolicy, Fetcher, FetcherError};
+use crate::files::Access;
 use crate::key_store::DeviceKeys;
 use crate::tls::TlsSettings;
 
@@ -51,7 +51,7 @@ impl Openings {
     pub(super) fn set_trace(&mut self, path: PathBuf) {
         self.trace = Some(Box::new(move |software, settings| {
             let header = move |boot: &Boot| Header::new(software, boot.clone(), settings).line();
-            Ok(TraceOutput::new(header, File::create(path)?))
+            Ok(TraceOutput::new(header, Access::Owner.create(&path)?))
         }));
     }
 

@@ -16,7 +16,7 @@ mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use udmi_proto::{FetchError, FetchEvent, FetchId, Request, Secret};
 
+use crate::files::Access;
 use crate::tls::{TlsError, TlsSettings, Trust};
 use control::Control;
 use http::Client;
@@ -194,11 +195,7 @@ impl Drop for Fetcher {
 }
 
 fn clear(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    Access::Owner.create_folder(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -211,11 +208,7 @@ fn clear(folder: &Path) -> io::Result<()> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    Access::Owner.create_new(path)
 }
 
 fn storage(error: &io::Error) -> FetchError {

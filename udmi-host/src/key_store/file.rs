@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 
 use super::{KeyPair, KeyStore, KeyStoreError, MAX_BACKUPS, is_backup_name};
 use crate::certificate::CertificateInfo;
+use crate::files::Access;
 use crate::keys::{KeyError, KeyKind, KeyProblem, Password, PrivateKey, pem};
 use crate::tls::MAX_CERTIFICATE_FILE_BYTES;
-use files::{Access, failed, read_text, remove, replace, replace_unsynced, sync_folder, temporary};
+use files::{failed, read_text, remove, replace, replace_unsynced, sync_folder, temporary};
 
 const BACKUP_FOLDER: &str = "key_backups";
 const BACKUP_SUFFIX: &str = ".pem";

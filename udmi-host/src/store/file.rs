@@ -1,11 +1,12 @@
 //! A store of one file a key, written so that a crash leaves the old value or the new one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{MAX_VALUE_BYTES, SetAside, Store, StoreError, check_key, check_value, is_key};
+use crate::files::Access;
 
 const SUFFIX: &str = ".json";
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -28,7 +29,9 @@ impl FileStore {
     /// The folder cannot be made, read or cleared.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.into();
-        create_folder(&folder).map_err(|error| failed("cannot make the store folder", &folder, error))?;
+        Access::Owner
+            .create_folder(&folder)
+            .map_err(|error| failed("cannot make the store folder", &folder, error))?;
         for name in file_names(&folder)? {
             if is_temporary(&name) {
                 let path = folder.join(name);
@@ -169,21 +172,9 @@ fn lasting(error: io::Error) -> io::Result<Found> {
 }
 
 fn write_new(path: &Path, value: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = Access::Owner.create_draft(path)?;
     file.write_all(value)?;
     file.sync_all()
-}
-
-fn create_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 #[cfg(unix)]

@@ -1,29 +1,11 @@
 //! Files that are replaced as a whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::files::Access;
 use crate::key_store::KeyStoreError;
-
-/// Who may read a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Its owner only.
-    Owner,
-    /// Whom the process's own settings let.
-    Everybody,
-}
-
-impl Access {
-    #[cfg(unix)]
-    fn mode(self) -> u32 {
-        match self {
-            Self::Owner => 0o600,
-            Self::Everybody => 0o644,
-        }
-    }
-}
 
 /// Writes a temporary file, syncs it, renames it over `path`, and syncs the folder.
 pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), KeyStoreError> {
@@ -72,11 +54,7 @@ pub(super) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 
 /// Makes a folder for its owner only; one that is there keeps its access.
 pub(super) fn create_folder(folder: &Path) -> Result<(), KeyStoreError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(failed("cannot make the folder", folder))
+    Access::Owner.create_folder(folder).map_err(failed("cannot make the folder", folder))
 }
 
 #[cfg(unix)]
@@ -96,15 +74,7 @@ pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 
 /// A file of ours that a crash left is replaced; its access is that of a new file.
 fn write_new(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode());
-    let mut file = options.open(path)?;
+    let mut file = access.create_draft(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
