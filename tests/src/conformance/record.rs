@@ -34,7 +34,7 @@ impl Record {
             [CHANGES.to_owned(), format!("events_{folder}")].into_iter().chain(state)
         });
         let others = Lane::Alone.blocks().iter().filter(|block| !lane.blocks().contains(block));
-        let of_others = others.map(|block| format!("{block}."));
+        let of_others = others.map(|block| (*block).to_owned());
         let unseen = |name: &str| Capability {
             name: name.to_owned(),
             verdict: Verdict::Skip("Never executed".to_owned()),
