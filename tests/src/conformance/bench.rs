@@ -42,4 +42,7 @@ pub trait Bench {
     /// Whether every config that was delivered to the device was acknowledged by it; none if the broker does not
     /// tell.
     fn acknowledged(&mut self, prefix: &str) -> Option<bool>;
+
+    /// Nothing more will be sent: the next sequence may begin while this one goes on listening.
+    fn release(&mut self) {}
 }

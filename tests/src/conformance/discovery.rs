@@ -159,9 +159,14 @@ impl Tester<'_> {
         self.wanted["discovery"]["families"][self.subject.facet.as_str()] = order;
         self.update(false)?;
         self.follow_phases(&generation, starts_in > 0)?;
+        let count = self.family().and_then(|family| family["active_count"].as_u64()).unwrap_or(0);
+        if self.pace.is_shared {
+            // Late events would be of this generation still.
+            self.bench.release();
+        }
         self.pause(SETTLE_S)?;
         let wants_references = targeted || depth == Some("details");
-        self.check_round(&generation, &expected, wants_references)
+        self.check_round(&generation, count, &expected, wants_references)
     }
 
     fn follow_phases(&mut self, generation: &Value, is_ahead: bool) -> Progress {
@@ -200,6 +205,7 @@ impl Tester<'_> {
     fn check_round(
         &self,
         generation: &Value,
+        count: u64,
         expected: &BTreeMap<String, Target>,
         wants_references: bool,
     ) -> Progress {
@@ -210,7 +216,6 @@ impl Tester<'_> {
                 event["family"] == self.subject.facet.as_str() && event["generation"] == *generation
             })
             .collect();
-        let count = self.family().and_then(|family| family["active_count"].as_u64()).unwrap_or(0);
         if events.len() as u64 != count + 2 {
             return fail(format!("{} events of a scan that has found {count}", events.len()));
         }

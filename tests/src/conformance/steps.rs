@@ -139,7 +139,7 @@ impl Tester<'_> {
             && (!check.present || seen.is_some())
             && check.same_as.as_ref().is_none_or(|name| seen == self.memory.get(name))
             && check.past.as_ref().is_none_or(|name| is_past(seen, self.memory.get(name)))
-            && (!check.config_timestamp || seen == Some(&self.stamp))
+            && (!check.config_timestamp || self.is_of_last_config(seen))
     }
 
     /// The entry must stay away until ten seconds after the last config was applied.

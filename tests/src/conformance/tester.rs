@@ -30,7 +30,7 @@ const POLL_MS: u64 = 1000;
 pub(super) struct Tester<'a> {
     pub(super) bench: &'a mut dyn Bench,
     pub(super) subject: &'a Subject,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// The blocks that are sent one by one, each as a whole config (§7.3).
     blocks: &'static [&'static str],
     /// What there is to find in the facet's family.
@@ -327,6 +327,16 @@ impl<'a> Tester<'a> {
         waited
     }
 
+    /// Whether a timestamp is that of the config sent last.
+    pub(super) fn is_of_last_config(&self, timestamp: Option<&Value>) -> bool {
+        timestamp == Some(&self.stamp) || self.is_of_later_config(timestamp)
+    }
+
+    /// The config of another lane was made after ours, and has in it what ours has.
+    fn is_of_later_config(&self, timestamp: Option<&Value>) -> bool {
+        self.pace.is_shared && timestamp.and_then(second) > second(&self.stamp)
+    }
+
     /// §7.4.
     fn is_in_step(&self, seen: usize) -> bool {
         let Some(state) = &self.state else { return false };
@@ -335,9 +345,7 @@ impl<'a> Tester<'a> {
             Some(value) => same_second(value, wanted),
         };
         let last = state.pointer("/system/last_config");
-        // The config of another lane was made after ours, and has in it what ours has.
-        let is_later = last.and_then(second) > second(&self.stamp) && self.pace.is_shared;
-        let last_config = is_later || matches("/system/last_config", Some(&self.stamp));
+        let last_config = self.is_of_later_config(last) || matches("/system/last_config", Some(&self.stamp));
         let config = self.cloud_config();
         let start = config.pointer("/system/operation/last_start");
         let answered = self.states_seen > seen || state.pointer("/system/last_config").is_some();

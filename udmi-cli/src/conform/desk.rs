@@ -2,7 +2,7 @@
 //! a seat of their own; what UDMIS would do by itself is done here.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -116,7 +116,7 @@ impl Desk {
     pub(super) fn seat(self: &Arc<Self>, prefixes: Vec<String>) -> Seat {
         let (sender, inbox) = sync_channel(WAITING_MAX);
         lock(&self.seats).push(Inbox { prefixes, sender });
-        Seat { desk: self.clone(), inbox, ahead: VecDeque::new() }
+        Seat { desk: self.clone(), inbox, ahead: VecDeque::new(), released: None }
     }
 
     fn now(&self) -> Now {
@@ -153,10 +153,11 @@ impl Desk {
         {
             output.remark(format!("the device's start cannot be written back: {error}"));
         }
-        for seat in lock(&self.seats).iter().filter(|seat| seat.prefixes.contains(&received.prefix)) {
-            // Nobody sits there any more, or is far behind.
-            let _ = seat.sender.try_send(received.clone());
-        }
+        lock(&self.seats).retain(|seat| {
+            let wants = seat.prefixes.contains(&received.prefix);
+            // Who is far behind loses it; who has left needs no seat.
+            !wants || !matches!(seat.sender.try_send(received.clone()), Err(TrySendError::Disconnected(_)))
+        });
     }
 
     /// §7.3: a newer start in a state goes into the config, if that has an `operation`; the timestamp stays.
@@ -191,6 +192,15 @@ pub(super) struct Seat {
     desk: Arc<Desk>,
     inbox: Receiver<Received>,
     ahead: VecDeque<Received>,
+    /// Who waits for the device to be free for the next sequence.
+    released: Option<SyncSender<()>>,
+}
+
+impl Seat {
+    /// Tells `released` when nothing more will be sent from here.
+    pub(super) fn with_release(self, released: SyncSender<()>) -> Self {
+        Self { released: Some(released), ..self }
+    }
 }
 
 impl Bench for Seat {
@@ -251,6 +261,10 @@ impl Bench for Seat {
 
     fn acknowledged(&mut self, prefix: &str) -> Option<bool> {
         self.desk.acknowledgements.as_ref()?.of(prefix)
+    }
+
+    fn release(&mut self) {
+        self.released = None;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Runs the sequences: groups of devices side by side, the devices of a group one after the other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -98,38 +99,62 @@ fn one(desk: &Arc<Desk>, subject: &Subject, sequences: &[Sequence], in_turn: boo
         lanes.entry(lane).or_default().push(sequence);
     }
     let alone = lanes.remove(&Lane::Alone).unwrap_or_default();
-    follow(desk.seat(prefixes.clone()), subject, &alone, Pace::BRISK, told);
+    let seat = || desk.seat(prefixes.clone());
+    follow(&seat, subject, &alone, Pace::BRISK, told);
     thread::scope(|scope| {
         for lane in lanes.into_values() {
-            let (seat, told) = (desk.seat(prefixes.clone()), told.clone());
+            let (seat, told) = (&seat, told.clone());
             let pace = Pace { is_shared: true, ..Pace::BRISK };
             scope.spawn(move || follow(seat, subject, &lane, pace, &told));
         }
     });
 }
 
-/// Runs sequences one after the other.
-fn follow(mut seat: Seat, subject: &Subject, sequences: &[&Sequence], pace: Pace, told: &Sender<Told>) {
+/// Runs sequences one after the other; the next one begins when the one before sends nothing more.
+fn follow(
+    seat: &dyn Fn() -> Seat,
+    subject: &Subject,
+    sequences: &[&Sequence],
+    pace: Pace,
+    told: &Sender<Told>,
+) {
     // What was before is not known, and what a failed sequence leaves behind neither.
-    let mut is_unsure = true;
-    for Sequence { scenario, facet, reason } in sequences {
-        let subject = facet.as_ref().map_or_else(|| subject.clone(), |facet| subject.with_facet(facet));
-        let reason = reason.clone().or_else(|| scenario.does_not_apply(&subject));
-        let outcome = match reason {
-            Some(reason) => left_out(scenario, &subject, &seat, reason),
-            None => {
-                let family = facet.as_ref().map(|family| format!("+{family}")).unwrap_or_default();
-                let sequence = format!("{}{family}", scenario.sequence);
+    let is_unsure = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for sequence in sequences {
+            let (busy, released) = sync_channel(0);
+            let seat = seat().with_release(busy);
+            let (told, is_unsure) = (told.clone(), &is_unsure);
+            scope.spawn(move || {
+                let outcome = perform_at(seat, subject, sequence, pace, is_unsure, &told);
                 // Whoever counts has given up when nobody reads the results any more.
-                let _ = told.send(Told::Begins { device: subject.id.clone(), sequence });
-                let outcome =
-                    perform(scenario, &subject, &mut seat, Pace { resets_fully: is_unsure, ..pace });
-                is_unsure = matches!(outcome.verdict, Verdict::Fail(_));
-                outcome
-            }
-        };
-        if told.send(Told::Ended(Box::new(outcome))).is_err() {
-            return;
+                let _ = told.send(Told::Ended(Box::new(outcome)));
+            });
+            // Its end is told by letting go.
+            let _ = released.recv();
         }
+    });
+}
+
+fn perform_at(
+    mut seat: Seat,
+    subject: &Subject,
+    Sequence { scenario, facet, reason }: &Sequence,
+    pace: Pace,
+    is_unsure: &AtomicBool,
+    told: &Sender<Told>,
+) -> Outcome {
+    let subject = facet.as_ref().map_or_else(|| subject.clone(), |facet| subject.with_facet(facet));
+    if let Some(reason) = reason.clone().or_else(|| scenario.does_not_apply(&subject)) {
+        return left_out(scenario, &subject, &seat, reason);
     }
+    let family = facet.as_ref().map(|family| format!("+{family}")).unwrap_or_default();
+    let sequence = format!("{}{family}", scenario.sequence);
+    let _ = told.send(Told::Begins { device: subject.id.clone(), sequence });
+    let resets_fully = is_unsure.swap(false, Ordering::Relaxed);
+    let outcome = perform(scenario, &subject, &mut seat, Pace { resets_fully, ..pace });
+    if matches!(outcome.verdict, Verdict::Fail(_)) {
+        is_unsure.store(true, Ordering::Relaxed);
+    }
+    outcome
 }
