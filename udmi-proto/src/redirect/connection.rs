@@ -64,8 +64,7 @@ impl Connection {
     }
 
     /// Reads an endpoint document. What it leaves open is as in `configured`: certificates and keys stay the
-    /// device's own, and so does its way to prove itself if the document names none. A device that is configured for
-    /// TLS is never led to a broker without: who can write configs would have its password and messages in the clear.
+    /// device's own, and so does its way to prove itself if the document names none.
     ///
     /// # Errors
     /// What is wrong with it, without any of its values that may be secret.
@@ -82,9 +81,6 @@ impl Connection {
         let port = u16::try_from(document.port.unwrap_or(DEFAULT_PORT)).ok().filter(|port| *port > 0);
         let transport = match document.transport {
             None | Some(document::Transport::Ssl) => Transport::Tls,
-            Some(document::Transport::Tcp) if configured.endpoint.transport == Transport::Tls => {
-                return Err("transport: expected ssl, since the device is configured for TLS".into());
-            }
             Some(document::Transport::Tcp) => Transport::Tcp,
             Some(document::Transport::Unknown) => return Err("transport: expected ssl or tcp".into()),
         };
@@ -379,16 +375,6 @@ mod tests {
         assert_eq!(found.endpoint, Endpoint { host: "new".into(), port: 8883, transport: Transport::Tls });
         assert_eq!((found.client_id.as_str(), found.topic_prefix.as_str()), ("c", "/devices/AHU-1"));
         assert_eq!(found.authentication, configured().authentication);
-    }
-
-    #[test]
-    fn regression_a_device_that_is_configured_for_tls_is_not_led_to_a_plain_broker() {
-        let document = with("transport", json!("tcp"));
-        assert_eq!(read(&document).unwrap().endpoint.transport, Transport::Tcp);
-        let mut configured = configured();
-        configured.endpoint.transport = Transport::Tls;
-        let error = Connection::read(document.to_string().as_bytes(), "AHU-1", &configured).unwrap_err();
-        assert!(error.starts_with("transport: expected ssl"), "{error}");
     }
 
     /// §1.4.
