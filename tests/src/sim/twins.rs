@@ -52,11 +52,8 @@ impl Twins<'_> {
     fn replay(&self) -> Result<(), Box<Violation>> {
         let setup = Setup { records: true, ..self.setup() };
         let settings = setup.settings.clone();
-        let (_, traces) = self.output(setup, &self.plan.ops)?;
-        for trace in &traces {
-            replayed(trace, &settings).map_err(|what| self.violation(Property::RunsReplay, what))?;
-        }
-        Ok(())
+        let (_, world) = self.output(setup, &self.plan.ops)?;
+        replays(&world, &settings).map_err(|what| self.violation(Property::RunsReplay, what))
     }
 
     /// Property 1: a run is the same however bytes are cut.
@@ -96,8 +93,8 @@ impl Twins<'_> {
         Setup { defect: self.way.defect, ..self.plan.setup() }
     }
 
-    /// What comes out of a run, and its traces, if they are recorded.
-    fn output(&self, setup: Setup, ops: &[Op]) -> Result<(Output, Vec<Vec<String>>), Box<Violation>> {
+    /// What comes out of a run, and the world after it.
+    fn output(&self, setup: Setup, ops: &[Op]) -> Result<(Output, World), Box<Violation>> {
         let live = || {
             let mut world = World::new(setup);
             let mut output = Output::default();
@@ -111,7 +108,7 @@ impl Twins<'_> {
             }
             perform::settle(&mut world);
             output.take(&mut world);
-            (output, world.traces().to_vec())
+            (output, world)
         };
         quietly::catch(live).map_err(|(property, what)| self.violation(property, what))
     }
@@ -155,12 +152,22 @@ fn first_difference<T: PartialEq + std::fmt::Debug>(what: &str, one: &[T], other
     Some(format!("{what} {at} is once {:?} and once {:?}", one.get(at), other.get(at)))
 }
 
-fn replayed(trace: &[String], settings: &Settings) -> Result<(), String> {
-    let Some((header, lines)) = trace.split_first() else { return Ok(()) };
-    let header: Header<Value> = Header::read(header).map_err(|error| error.to_string())?;
-    let udmi = Udmi::new(settings.clone()).map_err(|error| error.to_string())?;
-    let count = replay(header.boot, udmi, lines).map_err(|difference| difference.to_string())?;
-    if count.lines == lines.len() { Ok(()) } else { Err("the replay ends early".into()) }
+/// Replays all runs that a world has recorded of a device of these settings.
+///
+/// # Errors
+///
+/// What differs first.
+pub fn replays(world: &World, settings: &Settings) -> Result<(), String> {
+    for trace in world.traces() {
+        let Some((header, lines)) = trace.split_first() else { continue };
+        let header: Header<Value> = Header::read(header).map_err(|error| error.to_string())?;
+        let udmi = Udmi::new(settings.clone()).map_err(|error| error.to_string())?;
+        let count = replay(header.boot, udmi, lines).map_err(|difference| difference.to_string())?;
+        if count.lines != lines.len() {
+            return Err("the replay ends early".into());
+        }
+    }
+    Ok(())
 }
 
 /// The operation where pieces arrive at the moment the whole does, and all of them or none.

@@ -44,12 +44,21 @@ impl Oracle for Resolved {
             site::act_for(world, &allowed);
             world.advance(TAKEN_UP_MS);
         }
-        if world.run_until(LAST_MS, |world| open(world).iter().all(|(_, count)| *count == 0)) {
-            return Ok(());
-        }
-        let left: Vec<_> = open(world).into_iter().filter(|(_, count)| *count > 0).collect();
-        Err(format!("without an end: {left:?}"))
+        resolves(world)
     }
+}
+
+/// Lets the last things under way come to their end, which has to be soon.
+///
+/// # Errors
+///
+/// What does not.
+pub fn resolves(world: &mut World) -> Result<(), String> {
+    if world.run_until(LAST_MS, |world| open(world).iter().all(|(_, count)| *count == 0)) {
+        return Ok(());
+    }
+    let left: Vec<_> = open(world).into_iter().filter(|(_, count)| *count > 0).collect();
+    Err(format!("without an end: {left:?}"))
 }
 
 /// What has been begun and has not ended, in the world and in the device.
