@@ -13,7 +13,7 @@ use crate::world::{Cut, Setup, World};
 /// Which plans are compared: those of one seed in so many, since it takes several times the time.
 const SELDOM: u64 = 64;
 /// Operations of a plan that is short enough to be run byte by byte.
-const SHORT: usize = 60;
+const SHORT: usize = 25;
 /// The device behind a gateway that is in trouble, and those that are not.
 const SICK: usize = 1;
 const WELL: [usize; 3] = [0, 2, 3];
