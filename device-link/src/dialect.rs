@@ -41,6 +41,11 @@ pub trait Dialect: Sized {
     fn on_subscribed(&mut self, cx: &mut Cx<'_, Self>, tag: Self::Tag, answer: Result<Qos, SubscribeRefused>);
     /// A message of one of the subscriptions. It is acknowledged already.
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: Self::Tag, message: Message<'_>);
+    /// A message over [`Limits::packet_bytes`](crate::Limits::packet_bytes) has gone by on one of the subscriptions. It
+    /// is acknowledged already, and nobody has its content.
+    fn on_oversized(&mut self, cx: &mut Cx<'_, Self>, tag: Self::Tag, message: Oversized<'_>) {
+        let _ = (cx, tag, message);
+    }
     /// What became of a publish. Every token gets exactly one receipt.
     fn on_receipt(&mut self, cx: &mut Cx<'_, Self>, token: Token, receipt: Receipt);
     /// A deadline has come.
@@ -157,7 +162,7 @@ pub enum Down {
     PingTimeout,
     /// The peer broke MQTT 3.1.1; the text says where.
     Protocol(String),
-    /// The peer announced a packet over [`Limits::packet_bytes`](crate::Limits::packet_bytes).
+    /// The peer announced a packet over [`Limits::packet_bytes`](crate::Limits::packet_bytes) that is no message.
     PacketTooLarge,
     /// The token could not be signed.
     Unsigned(SignError),
@@ -198,6 +203,19 @@ pub struct Message<'a> {
     pub retain: bool,
     /// Whether this may be a repetition.
     pub duplicate: bool,
+}
+
+/// What is known of a message too large to be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Oversized<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// How many bytes its content had.
+    pub bytes: usize,
+    /// How many a whole packet may have: [`Limits::packet_bytes`](crate::Limits::packet_bytes).
+    pub limit: usize,
+    /// Whether the broker had kept it from before the subscription.
+    pub retain: bool,
 }
 
 /// A message to send.

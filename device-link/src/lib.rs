@@ -43,8 +43,8 @@ pub mod wire;
 
 pub use cx::{Cx, LinkTimer, WakeReason};
 pub use dialect::{
-    ConnectSpec, Dialect, Down, Filter, Full, Gate, LinkEvent, Lost, Message, Publish, Queue, Receipt, Slot,
-    SubscribeRefused, Topic, TopicError, Will,
+    ConnectSpec, Dialect, Down, Filter, Full, Gate, LinkEvent, Lost, Message, Oversized, Publish, Queue,
+    Receipt, Slot, SubscribeRefused, Topic, TopicError, Will,
 };
 pub use effect::{Algorithm, FetchError, FetchEvent, Request, SignError, SignRequest};
 pub use limits::Limits;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Bytes of one MQTT packet, in or out. A larger one from the peer closes the link.
+    /// Bytes of one MQTT packet, in or out. A larger message from the peer is let go by unread, acknowledged, and told
+    /// to the dialect; any other larger packet closes the link.
     /// Default 1 MiB: four times the largest UDMI config (§A, 262144 bytes).
     pub packet_bytes: usize,
     /// Messages waiting in the outbox (not yet handed to the session). Default 1000.

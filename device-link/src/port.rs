@@ -99,6 +99,8 @@ pub enum Closed {
     Resolve,
     /// TLS was refused; the text names the cause.
     Tls(String),
+    /// The device's own machine gave no connection, for want of descriptors or of a network; the text names the cause.
+    Host(String),
 }
 
 impl fmt::Display for Closed {
@@ -110,6 +112,7 @@ impl fmt::Display for Closed {
             Self::Timeout => f.write_str("timed out"),
             Self::Resolve => f.write_str("host name not resolved"),
             Self::Tls(cause) => write!(f, "TLS: {cause}"),
+            Self::Host(cause) => write!(f, "this machine: {cause}"),
         }
     }
 }

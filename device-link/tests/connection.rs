@@ -208,7 +208,7 @@ fn a_packet_over_the_limit_closes_the_link_at_its_header() {
     world.acknowledge();
     world.peer(&[message("in", &"x".repeat(900), Qos::AtMostOnce, 0)]);
     assert!(!world.is_closing());
-    world.bytes(b"\x30\xe9\x07"); // 1001 bytes are to follow
+    world.bytes(b"\x90\xe9\x07"); // 1001 bytes are to follow
     assert!(world.is_closing());
     assert_eq!(downs(&mut world), [Down::PacketTooLarge]);
 }

@@ -126,7 +126,7 @@ fn what_comes_on_a_connection_that_is_over_is_concealed() {
 
 #[test]
 fn what_follows_a_broken_packet_is_concealed() {
-    let too_large = [0x30, 0xff, 0xff, 0xff, 0x7f];
+    let too_large = [0x90, 0xff, 0xff, 0xff, 0x7f];
     let malformed: [&[u8]; 6] = [
         b"\xf0\x00",
         b"\x31\x80\x80\x80\x80",

@@ -13,5 +13,3 @@ mod restarts;
 mod story;
 #[path = "e2e/tls.rs"]
 mod tls;
-#[path = "e2e/watch.rs"]
-mod watch;

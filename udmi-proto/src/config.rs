@@ -136,6 +136,33 @@ pub(crate) struct Broken {
     pub(crate) detail: Option<String>,
 }
 
+/// A config as it has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Arrived<'a> {
+    /// Whole.
+    Whole(&'a [u8]),
+    /// Larger than a message may be, and so not held.
+    Oversized {
+        /// Its bytes.
+        bytes: usize,
+        /// Those of a whole message.
+        limit: usize,
+    },
+}
+
+impl<'a> Arrived<'a> {
+    /// Reads the envelope; none of an empty payload, which is no config, and breaks nothing (§2.6).
+    pub(crate) fn read(self) -> Option<Result<Envelope<'a>, Broken>> {
+        match self {
+            Self::Whole([]) => None,
+            Self::Whole(payload) => Some(read(payload)),
+            Self::Oversized { bytes, limit } => Some(Err(broken(&format!(
+                "it has {bytes} bytes, and a message may have no more than {limit}"
+            )))),
+        }
+    }
+}
+
 /// Reads the envelope: valid JSON, an object, with a timestamp (§11 item 20).
 pub(crate) fn read(payload: &[u8]) -> Result<Envelope<'_>, Broken> {
     let members = match read_members(payload, true) {

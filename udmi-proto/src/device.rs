@@ -11,7 +11,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use device_link::{
     Cx, FetchEvent, FetchId, HookId, Lost, Map, Receipt, Set, Slot, StoreId, Stored, Token, UtcMillis,
     wire::Qos,
@@ -19,7 +18,7 @@ use device_link::{
 
 use crate::actor::Actor;
 use crate::blobset::{self, Blobset};
-use crate::config::{self as reading, Block, Envelope};
+use crate::config::{self as reading, Arrived, Block, Envelope};
 use crate::discovery::Discovery;
 use crate::gateway::{ProxyIds, Reach};
 use crate::json::Json;
@@ -247,9 +246,9 @@ impl DeviceCore {
     }
 
     /// One message on `config`, in the order of §3.6. Tells what it says of more than the device itself.
-    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, payload: &Bytes) -> Facts {
+    pub(crate) fn on_config(&mut self, cx: &mut Cx<'_, Udmi>, config: Arrived<'_>) -> Facts {
         self.with(cx, |_, sc| sc.cancel(DeviceTimer::ConfigSync));
-        let read = if payload.is_empty() { None } else { Some(reading::read(payload)) };
+        let read = config.read();
         if let Some(Ok(envelope)) = &read {
             self.logs.saw_config(cx.now(), envelope.millis);
         }

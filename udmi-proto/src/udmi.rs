@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use device_link::{
-    ConnectSpec, Cx, Dialect, Endpoint, FetchEvent, FetchId, HookId, Key, LinkEvent, Message, Now, Receipt,
-    Slot, StoreId, Stored, SubscribeRefused, Token, wire::Qos,
+    ConnectSpec, Cx, Dialect, Endpoint, FetchEvent, FetchId, HookId, Key, LinkEvent, Message, Now, Oversized,
+    Receipt, Slot, StoreId, Stored, SubscribeRefused, Token, wire::Qos,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::actor::{Actor, ProxyIx};
+use crate::config::Arrived;
 use crate::credentials::{self, Credentials};
 use crate::device::{CloudCommand, DeviceCore};
 use crate::gateway::{Gateway, GatewayLoad};
@@ -94,12 +95,21 @@ impl Udmi {
 }
 
 impl Udmi {
+    fn on_config(&mut self, cx: &mut Cx<'_, Self>, config: Arrived<'_>) {
+        let facts = self.own.on_config(cx, config);
+        self.redirect.on_config(cx, &mut self.own, facts.endpoint);
+        self.follow(cx);
+        if let Some(gateway) = &mut self.gateway {
+            gateway.on_config(cx, &mut self.own, facts.proxy_ids);
+        }
+    }
+
     fn on_gateway_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
         let Some(gateway) = &mut self.gateway else { return };
         match tag {
             Tag::Errors => gateway.on_error(cx, &mut self.own, None, message.payload),
             Tag::ProxyErrors(ix) => gateway.on_error(cx, &mut self.own, Some(ix), message.payload),
-            Tag::ProxyConfig(ix) => gateway.on_proxy_config(cx, ix, message.payload),
+            Tag::ProxyConfig(ix) => gateway.on_proxy_config(cx, ix, Arrived::Whole(message.payload)),
             Tag::ProxyCommands(ix) => gateway.on_proxy_command(cx, ix, message),
             Tag::Config | Tag::Commands => {}
         }
@@ -266,14 +276,7 @@ impl Dialect for Udmi {
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Message<'_>) {
         match tag {
-            Tag::Config => {
-                let facts = self.own.on_config(cx, message.payload);
-                self.redirect.on_config(cx, &mut self.own, facts.endpoint);
-                self.follow(cx);
-                if let Some(gateway) = &mut self.gateway {
-                    gateway.on_config(cx, &mut self.own, facts.proxy_ids);
-                }
-            }
+            Tag::Config => self.on_config(cx, Arrived::Whole(message.payload)),
             Tag::Commands => {
                 match self.own.on_cloud_command(cx, message.topic, message.payload, message.retain) {
                     CloudCommand::Handled => {}
@@ -285,6 +288,22 @@ impl Dialect for Udmi {
             Tag::Errors | Tag::ProxyConfig(_) | Tag::ProxyCommands(_) | Tag::ProxyErrors(_) => {
                 self.on_gateway_message(cx, tag, message);
             }
+        }
+    }
+
+    /// A config is refused as any that cannot be read (§7.5), so that the cloud knows; a command is logged; of an error
+    /// of the broker nothing is known.
+    fn on_oversized(&mut self, cx: &mut Cx<'_, Self>, tag: Tag, message: Oversized<'_>) {
+        let Oversized { topic, bytes, limit, .. } = message;
+        let config = Arrived::Oversized { bytes, limit };
+        match (tag, &mut self.gateway) {
+            (Tag::Config, _) => self.on_config(cx, config),
+            (Tag::Commands, _) => self.own.on_oversized_command(cx, topic, bytes),
+            (Tag::ProxyConfig(ix), Some(gateway)) => gateway.on_proxy_config(cx, ix, config),
+            (Tag::ProxyCommands(ix), Some(gateway)) => {
+                gateway.on_oversized_command(cx, ix, topic, bytes);
+            }
+            (Tag::ProxyConfig(_) | Tag::ProxyCommands(_), None) | (Tag::Errors | Tag::ProxyErrors(_), _) => {}
         }
     }
 

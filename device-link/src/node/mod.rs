@@ -181,7 +181,7 @@ impl<D: Dialect> Node<D> {
             LinkTimer::Backoff => self.open(),
             LinkTimer::Open => self.drop_link(Down::OpenTimeout),
             LinkTimer::ConnAck => self.drop_link(Down::ConnAckTimeout),
-            LinkTimer::SubAck => self.drop_link(Down::SubAckTimeout),
+            LinkTimer::SubAck => self.subscription_unanswered(),
             LinkTimer::KeepAlive => self.keep_alive(),
             LinkTimer::PingResp => self.ping_unanswered(),
             LinkTimer::Leave => self.leave(),

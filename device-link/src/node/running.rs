@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Node, Phase};
 use crate::cx::{Deferred, LinkTimer, WakeReason};
-use crate::dialect::{Dialect, Down, Lost, Message, Receipt, SubscribeRefused};
+use crate::dialect::{Dialect, Down, Lost, Message, Oversized, Receipt, SubscribeRefused};
 use crate::port::{ConnId, Token};
 use crate::session::{Fault, Incoming, Session};
 
@@ -40,6 +40,18 @@ impl<D: Dialect> Node<D> {
                     self.with(|dialect, cx| dialect.on_message(cx, tag, view(&message)));
                 }
             }
+            Incoming::Oversized { tag, message } => {
+                if !self.is_leaving() {
+                    let limit = self.core.limits.packet_bytes;
+                    let view = Oversized {
+                        topic: &message.topic,
+                        bytes: message.payload,
+                        limit,
+                        retain: message.retain,
+                    };
+                    self.with(|dialect, cx| dialect.on_oversized(cx, tag, view));
+                }
+            }
             Incoming::Subscribed { tag, answer } => {
                 self.time_subscriptions();
                 self.with(|dialect, cx| dialect.on_subscribed(cx, tag, answer));
@@ -60,6 +72,17 @@ impl<D: Dialect> Node<D> {
             self.arm(LinkTimer::SubAck, self.core.limits.suback_timeout);
         } else {
             self.disarm(LinkTimer::SubAck);
+        }
+    }
+
+    /// A subscription was not answered in time. The answer may wait behind a large message on a slow line, so while one
+    /// is on its way the time counts from the last bytes that came.
+    pub(super) fn subscription_unanswered(&mut self) {
+        let due = self.last_received + self.core.limits.suback_timeout;
+        if self.core.session.is_in_packet() && due > self.core.now.at {
+            self.core.timers.set(WakeReason::Link(LinkTimer::SubAck), due);
+        } else {
+            self.drop_link(Down::SubAckTimeout);
         }
     }
 

@@ -1,12 +1,13 @@
 //! The MQTT 3.1.1 client session: packets in and out, acknowledgements, subscriptions. No time, no link state.
 
+mod incoming;
 mod kept;
 mod outbox;
 mod output;
 mod router;
 mod window;
 
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,8 +17,9 @@ use crate::load::Tally;
 use crate::map::{Map, Set};
 use crate::port::{Outbound, Token};
 use crate::secret::MASK;
-use crate::wire::{self, ConnectCode, Packet, PacketId, Qos, WireError};
+use crate::wire::{self, ConnectCode, Oversized, Packet, PacketId, Qos, WireError};
 
+use incoming::Skipped;
 use outbox::{Outbox, Parcel, outbound_qos};
 use output::Output;
 use router::Router;
@@ -29,6 +31,8 @@ pub(crate) enum Incoming<T> {
     ConnAck { session_present: bool, code: ConnectCode },
     /// A message, acknowledged already where its quality of service wants that.
     Message { tag: T, message: wire::Publish },
+    /// A message over the limit has gone by, acknowledged as others are.
+    Oversized { tag: T, message: Oversized },
     /// A subscription was answered that is still wanted.
     Subscribed { tag: T, answer: Result<Qos, SubscribeRefused> },
     /// A subscription that is wanted no more, or the end of one, was answered.
@@ -46,7 +50,7 @@ pub(crate) enum Incoming<T> {
 pub(crate) enum Fault {
     /// The peer broke the protocol.
     Protocol(String),
-    /// The peer announced a packet over the limit.
+    /// The peer announced a packet over the limit that is no message.
     PacketTooLarge,
 }
 
@@ -58,6 +62,8 @@ pub(crate) const EXCHANGES: usize = 32_767;
 #[derive(Debug)]
 pub(crate) struct Session<T> {
     inbound: BytesMut,
+    /// The message over the limit that is going by; `inbound` is empty meanwhile.
+    skipped: Option<Skipped>,
     output: Output,
     /// Whether this connection's CONNACK has come.
     acknowledged: bool,
@@ -78,6 +84,7 @@ impl<T: Copy> Session<T> {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             inbound: BytesMut::new(),
+            skipped: None,
             output: Output::default(),
             acknowledged: false,
             last_id: PacketId::FIRST,
@@ -96,6 +103,7 @@ impl<T: Copy> Session<T> {
     /// Writes CONNECT, first of all on a new transport.
     pub(crate) fn connect(&mut self, spec: &ConnectSpec) -> Result<(), WireError> {
         self.inbound = BytesMut::new();
+        self.skipped = None;
         self.acknowledged = false;
         let connect = |password| Packet::Connect(connect_packet(spec, password));
         let shown = (spec.username.is_some() && spec.password.is_some())
@@ -103,115 +111,6 @@ impl<T: Copy> Session<T> {
         let password =
             spec.password.as_ref().map(|secret| Bytes::copy_from_slice(secret.expose().as_bytes()));
         self.output.begin(&connect(password.filter(|_| spec.username.is_some())), shown.as_ref())
-    }
-
-    /// Takes bytes from the transport.
-    pub(crate) fn receive(&mut self, bytes: Bytes) {
-        if self.inbound.is_empty() {
-            match bytes.try_into_mut() {
-                Ok(buffer) => self.inbound = buffer,
-                Err(shared) => self.inbound.extend_from_slice(&shared),
-            }
-        } else {
-            self.inbound.extend_from_slice(&bytes);
-        }
-    }
-
-    /// How many bytes the packet lacks that has come in part.
-    pub(crate) fn missing(&self) -> usize {
-        wire::missing(&self.inbound, self.packet_bytes)
-    }
-
-    /// Handles the next complete packet, if there is one. Acknowledgements are written at once.
-    pub(crate) fn next(&mut self) -> Result<Option<Incoming<T>>, Fault> {
-        let packet = match wire::decode(&mut self.inbound, self.packet_bytes) {
-            Ok(Some(packet)) => packet,
-            Ok(None) => {
-                if self.inbound.is_empty() {
-                    self.inbound = BytesMut::new();
-                }
-                return Ok(None);
-            }
-            Err(WireError::TooLarge { .. }) => return Err(Fault::PacketTooLarge),
-            Err(error) => return Err(Fault::Protocol(error.to_string())),
-        };
-        self.packet(packet).map(Some)
-    }
-
-    fn packet(&mut self, packet: Packet) -> Result<Incoming<T>, Fault> {
-        // CONNACK comes first and only once [MQTT-3.2.0-1].
-        match (matches!(packet, Packet::ConnAck { .. }), self.acknowledged) {
-            (true, true) => return Err(Fault::Protocol("a second CONNACK".into())),
-            (false, false) => return Err(Fault::Protocol("a packet before CONNACK".into())),
-            (true, false) | (false, true) => {}
-        }
-        Ok(match packet {
-            Packet::ConnAck { session_present, code } => {
-                self.acknowledged = true;
-                Incoming::ConnAck { session_present, code }
-            }
-            Packet::Publish(publish) => self.on_publish(publish)?,
-            Packet::PubAck(id) => match self.outbox.acknowledged(id) {
-                Some(token) => {
-                    Tally::count(&mut self.tally.acknowledged);
-                    Incoming::Acked { token }
-                }
-                None => Incoming::Nothing,
-            },
-            Packet::PubRel(id) => {
-                self.received.remove(&id);
-                self.write(&Packet::PubComp(id));
-                Incoming::Nothing
-            }
-            Packet::SubAck { id, codes } => self.on_suback(id, codes.first().copied().flatten()),
-            Packet::UnsubAck(id) => {
-                if self.unsubscribing.remove(&id) {
-                    Incoming::Unsubscribed
-                } else {
-                    Incoming::Nothing
-                }
-            }
-            Packet::PingResp => Incoming::Pong,
-            // We never publish at QoS 2, so nothing of ours can be received or complete.
-            Packet::PubRec(_) | Packet::PubComp(_) => Incoming::Nothing,
-            Packet::Connect(_)
-            | Packet::Subscribe { .. }
-            | Packet::Unsubscribe { .. }
-            | Packet::PingReq
-            | Packet::Disconnect => return Err(Fault::Protocol("a packet only a client may send".into())),
-        })
-    }
-
-    fn on_publish(&mut self, publish: wire::Publish) -> Result<Incoming<T>, Fault> {
-        match (publish.qos, publish.id) {
-            (Qos::AtMostOnce, _) | (_, None) => {}
-            (Qos::AtLeastOnce, Some(id)) => self.write(&Packet::PubAck(id)),
-            (Qos::ExactlyOnce, Some(id)) => {
-                let known = self.received.contains(&id);
-                if !known && self.received.len() >= self.maximum_received {
-                    return Err(Fault::Protocol("too many QoS 2 messages are not released".into()));
-                }
-                self.received.insert(id);
-                self.write(&Packet::PubRec(id));
-                if known {
-                    return Ok(Incoming::Nothing); // [MQTT-4.3.3-2]: handed on already
-                }
-            }
-        }
-        Ok(match self.router.route(&publish.topic) {
-            Some(tag) => {
-                Tally::count(&mut self.tally.received);
-                Incoming::Message { tag, message: publish }
-            }
-            None => Incoming::Nothing,
-        })
-    }
-
-    fn on_suback(&mut self, id: PacketId, granted: Option<Qos>) -> Incoming<T> {
-        let Some(filter) = self.subscribing.remove(&id) else { return Incoming::Nothing };
-        // Unsubscribed meanwhile: nobody cares for the answer.
-        let Some(tag) = self.router.tag(&filter) else { return Incoming::Unsubscribed };
-        Incoming::Subscribed { tag, answer: granted.ok_or(SubscribeRefused::ByBroker) }
     }
 
     /// The broker has accepted the connection. Without its old session there is nothing to release
@@ -239,6 +138,7 @@ impl<T: Copy> Session<T> {
     /// The link is gone: half-done exchanges end with it.
     pub(crate) fn link_lost(&mut self, lost: &mut dyn FnMut(Token, Receipt)) {
         self.inbound = BytesMut::new();
+        self.skipped = None;
         self.output.clear();
         self.subscribing.clear();
         self.unsubscribing.clear();

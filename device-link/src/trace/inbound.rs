@@ -33,6 +33,8 @@ pub(super) struct Inbound {
     ready: usize,
     /// How many bytes each piece has.
     pieces: VecDeque<usize>,
+    /// How many bytes are to come of a message over the limit, which the node does not look at.
+    skipping: usize,
     /// Whether the peer broke the protocol, after which the node looks at nothing more.
     is_broken: bool,
 }
@@ -46,6 +48,7 @@ impl Inbound {
             bytes: Vec::new(),
             ready: 0,
             pieces: VecDeque::new(),
+            skipping: 0,
             is_broken: false,
         }
     }
@@ -69,6 +72,7 @@ impl Inbound {
     /// Nothing more is looked at: what is unfinished will stay so, and is concealed but for its header.
     pub(super) fn end(&mut self) {
         self.heard = None;
+        self.skipping = 0;
         let header = header(self.unready()).map_or(LONGEST_HEADER, |(header, _)| header);
         self.conceal(header);
     }
@@ -78,6 +82,7 @@ impl Inbound {
         self.pieces.push_back(bytes.len());
         if self.heard == Some(conn) {
             self.bytes.extend_from_slice(bytes);
+            self.skip();
             while self.packet() {}
         } else {
             // The pieces before it are whole, since they are of a connection that is over.
@@ -112,7 +117,8 @@ impl Inbound {
         let (header, total) = match header(rest) {
             Some((header, total)) if total <= self.packet_bytes => (header, total),
             None if rest.len() < LONGEST_HEADER => return false,
-            Some(_) | None => return self.broken(LONGEST_HEADER),
+            Some((header, _)) => return self.oversized(header),
+            None => return self.broken(LONGEST_HEADER),
         };
         let Some(packet) = rest.get(..total) else { return false };
         match wire::decode(&mut BytesMut::from(packet), self.packet_bytes) {
@@ -133,6 +139,36 @@ impl Inbound {
                 self.broken(shown)
             }
         }
+    }
+
+    /// Begins to skip a message over the limit, of which the node looks at the head; true if there is one.
+    fn oversized(&mut self, header: usize) -> bool {
+        let rest = self.unready();
+        match wire::oversized(rest) {
+            Ok(None) => false,
+            Ok(Some(message)) => {
+                self.ready += message.head;
+                self.skipping = message.payload;
+                self.skip();
+                true
+            }
+            Err(WireError::TooLarge { .. }) => self.broken(LONGEST_HEADER),
+            Err(_) => {
+                let length = rest.get(header..).and_then(<[u8]>::first_chunk::<2>);
+                let topic = length.map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+                self.broken(header + 2 + topic + 2)
+            }
+        }
+    }
+
+    /// Makes what has come of a message over the limit fit to be seen, concealed.
+    fn skip(&mut self) {
+        let come = self.unready().len().min(self.skipping);
+        for byte in self.bytes.iter_mut().skip(self.ready).take(come) {
+            *byte = STAR;
+        }
+        self.ready += come;
+        self.skipping -= come;
     }
 
     /// The node has closed the connection after so many more bytes.

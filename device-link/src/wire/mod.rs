@@ -10,6 +10,7 @@
 //! buffer's whole allocation. Whoever stores a payload copies it first (`Bytes::copy_from_slice`).
 
 mod check;
+mod oversized;
 mod read;
 #[cfg(test)]
 mod table;
@@ -18,6 +19,7 @@ mod tests;
 mod topic;
 mod write;
 
+pub use oversized::{Oversized, oversized};
 pub use read::{decode, missing};
 pub use topic::{MAX_STRING, topic_filter_ok, topic_matches, topic_name_ok};
 pub use write::{encode, encode_publish, encode_publish_head};

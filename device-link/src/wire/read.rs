@@ -12,7 +12,8 @@ use mqttbytes::v4;
 ///
 /// # Errors
 ///
-/// After any error the connection is to be closed; what `buf` then holds is unspecified.
+/// After any error the connection is to be closed; what `buf` then holds is unspecified, but for
+/// [`WireError::TooLarge`], which leaves it as it was: a PUBLISH can be skipped ([`oversized`](super::oversized)).
 pub fn decode(buf: &mut BytesMut, max_packet: usize) -> Result<Option<Packet>, WireError> {
     let Some(frame) = check::frame(buf, max_packet)? else { return Ok(None) };
     let Some(body) = buf.get(frame.header..frame.total) else { return Ok(None) };

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use device_link::wire::Qos;
 use device_link::{
     ConnectSpec, Cx, Dialect, Down, Endpoint, ExitReason, FetchEvent, FetchId, Filter, HookId, Key,
-    LinkEvent, Lost, Message, Now, Publish, Queue, Receipt, Request, Secret, Slot, StoreId, Stored,
-    SubscribeRefused, Token, Topic, Transport, UtcMillis,
+    LinkEvent, Lost, Message, Now, Oversized, Publish, Queue, Receipt, Request, Secret, Slot, StoreId,
+    Stored, SubscribeRefused, Token, Topic, Transport, UtcMillis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,7 @@ pub enum Do {
 /// Everything a dialect hears.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Told {
+    Oversized { tag: u32, topic: String, bytes: usize, limit: usize, retain: bool },
     Up { resumed: bool },
     Down(Down),
     Subscribed(u32, Result<Qos, String>),
@@ -213,6 +214,11 @@ impl Dialect for Probe {
             duplicate: message.duplicate,
         });
         Self::run(cx, self.on_message.clone());
+    }
+
+    fn on_oversized(&mut self, cx: &mut Cx<'_, Self>, tag: u32, message: Oversized<'_>) {
+        let Oversized { topic, bytes, limit, retain } = message;
+        cx.notify(Told::Oversized { tag, topic: topic.into(), bytes, limit, retain });
     }
 
     fn on_receipt(&mut self, cx: &mut Cx<'_, Self>, token: Token, receipt: Receipt) {

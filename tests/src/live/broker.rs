@@ -3,7 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use device_broker::{Access, Config, Server, Users};
+use device_broker::{Access, Config, Limits, Server, Users};
+use rustix::process::Signal;
 
 use super::certificates::Pki;
 use super::mosquitto::{self, Mosquitto};
@@ -53,6 +54,8 @@ pub struct Plan {
     pub roles: bool,
     /// The certificates, if devices are to use TLS.
     pub pki: Option<Pki>,
+    /// The largest packet our own broker takes, in bytes; without, the usual one. mosquitto takes any.
+    pub packet_bytes: Option<usize>,
 }
 
 impl Plan {
@@ -72,7 +75,7 @@ pub struct Broker {
 
 #[derive(Debug)]
 enum Body {
-    Embedded { server: Option<Server>, address: SocketAddr, users: Users },
+    Embedded { server: Option<Server>, address: SocketAddr, users: Users, limits: Limits },
     Mosquitto(Mosquitto),
 }
 
@@ -94,13 +97,17 @@ impl Broker {
 
     fn embedded(plan: &Plan) -> io::Result<Self> {
         let users = if plan.accounts { accounts(plan) } else { Users::anyone() };
-        let server = Server::start(Config { users: users.clone(), ..Config::default() })?;
+        let usual = Limits::default();
+        let packet_bytes = plan.packet_bytes.unwrap_or(usual.packet_bytes);
+        let unsent_bytes = usual.unsent_bytes.max(4 * packet_bytes);
+        let limits = Limits { packet_bytes, unsent_bytes, queued_bytes: unsent_bytes, ..usual };
+        let server = Server::start(Config { users: users.clone(), limits, ..Config::default() })?;
         let address = server.address();
         let device_address = match &plan.pki {
             Some(pki) => pki.terminate(address)?,
             None => address,
         };
-        Ok(Self { body: Body::Embedded { server: Some(server), address, users }, device_address })
+        Ok(Self { body: Body::Embedded { server: Some(server), address, users, limits }, device_address })
     }
 
     /// Where devices connect, with TLS if there are certificates.
@@ -126,14 +133,38 @@ impl Broker {
         }
     }
 
+    /// Stops mosquitto's process where it is; its sockets stay, and nobody serves them.
+    ///
+    /// # Errors
+    /// It does not run, or is our own, which is no process.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a suspended mosquitto go on.
+    ///
+    /// # Errors
+    /// As of [`Self::suspend`].
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        match &self.body {
+            Body::Embedded { .. } => Err(io::ErrorKind::Unsupported.into()),
+            Body::Mosquitto(broker) => broker.signal(signal),
+        }
+    }
+
     /// Starts a killed broker at its old place, without a memory.
     ///
     /// # Errors
     /// It cannot be started.
     pub fn restart(&mut self) -> io::Result<()> {
         match &mut self.body {
-            Body::Embedded { server, address, users } => {
-                let config = Config { address: *address, users: users.clone(), ..Config::default() };
+            Body::Embedded { server, address, users, limits } => {
+                let config =
+                    Config { address: *address, users: users.clone(), limits: *limits, ..Config::default() };
                 *server = Some(Server::start(config)?);
                 Ok(())
             }

@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +32,7 @@ struct Leaf {
 #[derive(Clone, Debug)]
 pub struct Pki {
     authority: String,
+    authority_key: String,
     server: Leaf,
     device: Leaf,
     /// Certificates of clients that the server believes as well.
@@ -54,15 +55,31 @@ impl Pki {
     #[must_use]
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("the system has randomness");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "test authority");
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let params = authority_params();
+        let authority_key = key.serialize_pem();
         let authority = params.self_signed(&key).expect("the parameters are valid").pem();
         let issuer = Issuer::new(params, key);
-        let server = leaf(&issuer, SERVER_NAME, ExtendedKeyUsagePurpose::ServerAuth);
-        let device = leaf(&issuer, "ahu-1", ExtendedKeyUsagePurpose::ClientAuth);
-        Self { authority, server, device, registered: Vec::new(), asks: true }
+        let server = leaf(&issuer, SERVER_NAME, ExtendedKeyUsagePurpose::ServerAuth, false);
+        let device = leaf(&issuer, "ahu-1", ExtendedKeyUsagePurpose::ClientAuth, false);
+        Self { authority, authority_key, server, device, registered: Vec::new(), asks: true }
+    }
+
+    /// The same authority, whose server has a certificate for another name.
+    #[must_use]
+    pub fn with_server_name(self, name: &str) -> Self {
+        self.with_server(name, false)
+    }
+
+    /// The same authority, whose server has a certificate that has expired.
+    #[must_use]
+    pub fn with_expired_server(self) -> Self {
+        self.with_server(SERVER_NAME, true)
+    }
+
+    fn with_server(self, name: &str, expired: bool) -> Self {
+        let key = KeyPair::from_pem(&self.authority_key).expect("a key was made");
+        let issuer = Issuer::new(authority_params(), key);
+        Self { server: leaf(&issuer, name, ExtendedKeyUsagePurpose::ServerAuth, expired), ..self }
     }
 
     /// The server also believes this certificate, in PEM, which its owner has signed itself.
@@ -164,11 +181,22 @@ impl Pki {
     }
 }
 
-fn leaf(issuer: &Issuer<'_, KeyPair>, name: &str, usage: ExtendedKeyUsagePurpose) -> Leaf {
+fn authority_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "test authority");
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
+}
+
+fn leaf(issuer: &Issuer<'_, KeyPair>, name: &str, usage: ExtendedKeyUsagePurpose, expired: bool) -> Leaf {
     let key = KeyPair::generate().expect("the system has randomness");
     let mut params = CertificateParams::new(vec![name.to_owned()]).expect("the name is valid");
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![usage];
+    if expired {
+        params.not_after = date_time_ymd(2020, 1, 1);
+    }
     let certificate = params.signed_by(&key, issuer).expect("the parameters are valid").pem();
     Leaf { certificate, key: key.serialize_pem() }
 }

@@ -98,6 +98,32 @@ impl Cloud {
         Ok(at)
     }
 
+    /// Publishes many at QoS 1, without waiting in between, and waits until the broker has all of them.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn publish_all(
+        &mut self,
+        topic: &str,
+        payloads: impl Iterator<Item = String>,
+        retain: bool,
+    ) -> io::Result<()> {
+        for payload in payloads {
+            self.id = self.id.next();
+            let publish = Publish {
+                topic: topic.to_owned(),
+                payload: payload.into(),
+                qos: Qos::AtLeastOnce,
+                retain,
+                dup: false,
+                id: Some(self.id),
+            };
+            self.send(&Packet::Publish(publish))?;
+        }
+        while self.answer()? != Packet::PubAck(self.id) {}
+        Ok(())
+    }
+
     /// The next message, if one comes in time.
     #[must_use]
     pub fn next(&self, patience: Duration) -> Option<Message> {

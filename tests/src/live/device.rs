@@ -16,6 +16,7 @@ use udmi_proto::{
 };
 use udmi_std::bare::Bare;
 use udmi_std::driver::{Driver, TraceOutput};
+use udmi_std::udmi_host::store::FileStore;
 use udmi_std::udmi_host::tls::{TlsConfig, TlsSettings};
 use udmi_std::{Device, Handle, HandleError};
 
@@ -52,6 +53,8 @@ pub struct Plan {
     pub seed: Option<u64>,
     /// Where to record the run, if anywhere.
     pub trace: Option<PathBuf>,
+    /// The folder of what it remembers; without, it forgets.
+    pub store: Option<PathBuf>,
 }
 
 impl Plan {
@@ -71,7 +74,15 @@ impl Plan {
             reconnect_maximum: Duration::from_millis(200),
             ..Limits::default()
         };
-        Self { settings, tls: None, limits, turn: Duration::from_millis(10), seed: None, trace: None }
+        Self {
+            settings,
+            tls: None,
+            limits,
+            turn: Duration::from_millis(10),
+            seed: None,
+            trace: None,
+            store: None,
+        }
     }
 
     /// As [`Self::new`], at an address without TLS.
@@ -180,6 +191,11 @@ impl Running {
         self.notices.try_iter()
     }
 
+    /// Hands all notices from now on to the caller; nobody else gets any more.
+    pub fn take_notices(&mut self) -> Receiver<Notice> {
+        std::mem::replace(&mut self.notices, channel().1)
+    }
+
     /// Waits for the next write.
     ///
     /// # Panics
@@ -236,6 +252,9 @@ fn on_threads(
     if let Some(trace) = plan.trace {
         builder = builder.trace(trace);
     }
+    if let Some(folder) = plan.store {
+        builder = builder.store(open(folder));
+    }
     builder.start().expect("the device starts")
 }
 
@@ -257,6 +276,9 @@ fn on_a_bare_socket(
     driver.equipment.tls = plan.tls.map(|tls| TlsConfig::new(&tls).expect("the certificates are valid"));
     driver.equipment.seed = plan.seed.unwrap_or(driver.equipment.seed);
     driver.equipment.trace = trace;
+    if let Some(folder) = plan.store {
+        driver.equipment.store = Box::new(open(folder));
+    }
     let (commands, queue) = channel();
     let thread = thread::spawn(move || {
         let mut device = Bare::start(driver).expect("the device starts");
@@ -296,8 +318,15 @@ fn as_a_future(
     if let Some(trace) = plan.trace {
         builder = builder.trace(trace);
     }
+    if let Some(folder) = plan.store {
+        builder = builder.store(open(folder));
+    }
     let (handle, run) = smol::block_on(builder.prepare()).expect("the device starts");
     (handle, thread::spawn(move || smol::block_on(run)))
+}
+
+fn open(folder: PathBuf) -> FileStore {
+    FileStore::open(folder).expect("the folder can be used")
 }
 
 fn trace_output(plan: &Plan) -> Option<TraceOutput<Udmi>> {

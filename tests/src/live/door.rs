@@ -59,7 +59,7 @@ fn admit(mut socket: TcpStream, target: SocketAddr, lets_in: &dyn Fn(&Connect) -
     inner.set_nodelay(true)?;
     inner.write_all(&said)?;
     let (from, to) = (socket.try_clone()?, inner.try_clone()?);
-    thread::spawn(move || copy(&from, &to, || false));
-    copy(&inner, &socket, || false);
+    thread::spawn(move || copy(&from, &to, None, || false));
+    copy(&inner, &socket, None, || false);
     Ok(())
 }

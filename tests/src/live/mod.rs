@@ -22,6 +22,7 @@ pub mod shown;
 mod terminator;
 pub mod together;
 pub mod tokens;
+pub mod watch;
 pub mod web;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::broker::Plan;
@@ -85,6 +86,11 @@ impl Mosquitto {
         }
         self.kill();
         Err(io::Error::other(said))
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let child = self.child.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok(kill_process(Pid::from_child(child), signal)?)
     }
 
     /// Kills the process; what it was about to do is not done.

@@ -10,10 +10,9 @@ use udmi_tests::live::cloud::Cloud;
 use udmi_tests::live::device::{self, Running, Runtime};
 use udmi_tests::live::gate::Gate;
 use udmi_tests::live::numbered::{self, config};
+use udmi_tests::live::watch::Watch;
 use udmi_tests::live::{DEVICE, DEVICE_PASSWORD};
 use udmi_tests::upstream::LEFT_OUT;
-
-use crate::watch::Watch;
 
 #[test]
 fn a_device_on_threads_lives_with_our_broker() {

@@ -88,12 +88,14 @@ fn a_hundred_thousand_levels_are_a_status_where_known_and_nothing_where_not() {
 }
 
 #[test]
-fn ten_megabytes_close_the_link_with_a_reason_and_the_next_good_config_is_answered() {
+fn regression_ten_megabytes_that_are_kept_are_refused_as_a_config_and_the_link_stays() {
     let mut world = connected();
     let huge = with_timestamp(&world, &format!("\"x\":\"{}\"", "y".repeat(10 << 20)));
     world.publish("config", huge, true);
-    world.advance(5000);
-    assert_eq!(last_down(&world), Some(&Down::PacketTooLarge));
+    world.advance(60_000);
+    assert_eq!((last_down(&world), level(&world)), (None, Some(&json!(500))));
+    let message = world.cloud.state().map(|state| state["system"]["status"]["message"].to_string());
+    assert!(message.is_some_and(|message| message.contains("no more than 1048576")));
     assert_well(&mut world);
 }
 

@@ -333,7 +333,12 @@ pub fn reason(error: &std::io::Error) -> Closed {
         | ErrorKind::WouldBlock
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable => Closed::Timeout,
-        _ => Closed::Reset,
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected
+        | ErrorKind::UnexpectedEof => Closed::Reset,
+        _ => Closed::Host(error.to_string()),
     }
 }
 

@@ -323,7 +323,14 @@ fn is_refusal(why: &Down) -> bool {
             | ConnectCode::ServerUnavailable => false,
         },
         Down::Closed(Closed::Tls(_)) | Down::Unsigned(_) => true,
-        Down::Closed(Closed::Refused | Closed::Reset | Closed::Eof | Closed::Timeout | Closed::Resolve)
+        Down::Closed(
+            Closed::Refused
+            | Closed::Reset
+            | Closed::Eof
+            | Closed::Timeout
+            | Closed::Resolve
+            | Closed::Host(_),
+        )
         | Down::OpenTimeout
         | Down::ConnAckTimeout
         | Down::SubAckTimeout

@@ -42,6 +42,14 @@ impl DeviceCore {
         CloudCommand::Handled
     }
 
+    /// A message on `commands/#` that was too large to be taken.
+    pub(crate) fn on_oversized_command(&mut self, cx: &mut Cx<'_, Udmi>, topic: &str, bytes: usize) {
+        if let Some(name) = self.topics.command(topic) {
+            let text = format!("command {name} of {bytes} bytes is too large, and ignored");
+            self.log_command(cx, Level::ERROR, text);
+        }
+    }
+
     fn carry_out(&mut self, cx: &mut Cx<'_, Udmi>, name: String, payload: &Bytes, retained: bool) {
         if retained {
             // It would be carried out again at every connection; a retained `restart` for ever.

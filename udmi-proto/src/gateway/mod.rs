@@ -21,7 +21,7 @@ use device_link::{
 };
 
 use crate::actor::{Claim, ProxyIx};
-use crate::config::Block;
+use crate::config::{Arrived, Block};
 use crate::device::{CloudCommand, DeviceCore};
 use crate::discovery::OWN_FAMILY;
 use crate::model::category::{Category, Level};
@@ -229,12 +229,12 @@ impl Gateway {
     }
 
     /// A config of a proxied device. Where it is to connect is not its own business.
-    pub(crate) fn on_proxy_config(&mut self, cx: &mut Cx<'_, Udmi>, ix: ProxyIx, payload: &Bytes) {
+    pub(crate) fn on_proxy_config(&mut self, cx: &mut Cx<'_, Udmi>, ix: ProxyIx, config: Arrived<'_>) {
         // The broker may send it before it answers the subscription.
         self.subscribed(cx, ix);
         if self.is_attached(ix) {
             self.confirm(cx, ix);
-            self.with(cx, ix, |core, cx| core.on_config(cx, payload));
+            self.with(cx, ix, |core, cx| core.on_config(cx, config));
         }
     }
 
@@ -250,6 +250,18 @@ impl Gateway {
                 core.log(cx, Category::device("command"), Level::WARNING, text);
             }
         });
+    }
+
+    pub(crate) fn on_oversized_command(
+        &mut self,
+        cx: &mut Cx<'_, Udmi>,
+        ix: ProxyIx,
+        topic: &str,
+        bytes: usize,
+    ) {
+        if self.is_attached(ix) {
+            self.with(cx, ix, |core, cx| core.on_oversized_command(cx, topic, bytes));
+        }
     }
 
     /// An error of the broker, on the gateway's topic or on that of a device.

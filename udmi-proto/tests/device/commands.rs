@@ -51,6 +51,14 @@ fn a_retained_command_is_ignored_and_told() {
 }
 
 #[test]
+fn a_command_too_large_for_a_message_is_told_and_not_offered() {
+    let mut rig = with_hooks();
+    rig.deliver("commands/own", &[b' '; 2 << 20]);
+    assert_eq!(entries(&mut rig), pairs(&[("device.command", 500)]));
+    assert!(rig.hooks().is_empty() && rig.is_connected());
+}
+
+#[test]
 fn a_command_that_nobody_takes_care_of_is_told_as_unknown() {
     let mut rig = configured(json!({}));
     rig.deliver("commands/dance", b"{}");

@@ -2,19 +2,25 @@
 
 use std::time::Instant;
 
+use super::broker::Broker;
+use super::cloud::{Cloud, Message};
+use super::{CLOUD, CLOUD_PASSWORD, DEVICE, PATIENCE};
+use crate::upstream;
 use serde_json::Value;
-use udmi_tests::live::broker::Broker;
-use udmi_tests::live::cloud::{Cloud, Message};
-use udmi_tests::live::{CLOUD, CLOUD_PASSWORD, DEVICE, PATIENCE};
-use udmi_tests::upstream;
 
 /// A cloud that keeps configs and believes nothing unseen.
-pub(crate) struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     cloud: Cloud,
 }
 
 impl Watch {
-    pub(crate) fn new(broker: &Broker) -> Self {
+    /// Connects to the broker, as the cloud.
+    ///
+    /// # Panics
+    /// If it cannot.
+    #[must_use]
+    pub fn new(broker: &Broker) -> Self {
         let filters = [format!("{DEVICE}/state"), format!("{DEVICE}/events/#")];
         let filters = filters.each_ref().map(String::as_str);
         let account = Some((CLOUD, CLOUD_PASSWORD));
@@ -22,12 +28,26 @@ impl Watch {
     }
 
     /// Keeps a config for the device; says when it was sent.
-    pub(crate) fn configure(&mut self, config: &str) -> Instant {
+    ///
+    /// # Panics
+    /// If the connection is lost.
+    pub fn configure(&mut self, config: &str) -> Instant {
         self.cloud.publish(&format!("{DEVICE}/config"), config.to_owned(), true).unwrap()
     }
 
+    /// Sends many configs at once, of which the last is kept.
+    ///
+    /// # Panics
+    /// If the connection is lost.
+    pub fn configure_all(&mut self, configs: impl Iterator<Item = String>) {
+        self.cloud.publish_all(&format!("{DEVICE}/config"), configs, true).unwrap();
+    }
+
     /// The next message on that topic of which `wanted` is true, and when it came.
-    pub(crate) fn wait(&self, topic: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> (Value, Instant) {
+    ///
+    /// # Panics
+    /// If none comes, or a message is not as its schema wants it.
+    pub fn wait(&self, topic: &str, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> (Value, Instant) {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Value::Null;
         loop {
@@ -44,24 +64,30 @@ impl Watch {
         }
     }
 
-    pub(crate) fn state(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> (Value, Instant) {
+    /// The next state of which `wanted` is true, and when it came.
+    pub fn state(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> (Value, Instant) {
         self.wait("state", what, wanted)
     }
 
-    pub(crate) fn sample(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// The next sample of which `wanted` is true.
+    pub fn sample(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.wait("events/pointset", what, wanted).0
     }
 
     /// Judges what still comes until the broker ends the connection.
-    pub(crate) fn judge_rest(self) {
+    pub fn judge_rest(self) {
         for message in self.cloud.rest() {
-            judged(&message);
+            let _ = judged(&message);
         }
     }
 }
 
 /// The content of a message that is as its schema wants it.
-pub(crate) fn judged(message: &Message) -> Value {
+///
+/// # Panics
+/// If it is not.
+#[must_use]
+pub fn judged(message: &Message) -> Value {
     let kind = message.topic.strip_prefix(DEVICE).and_then(|rest| rest.strip_prefix('/'));
     let json: Value = serde_json::from_slice(&message.payload).unwrap();
     let verdict = match kind {
