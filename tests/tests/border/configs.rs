@@ -14,7 +14,7 @@ use crate::subject::Subject;
 use crate::{assert_kept_link, on_all};
 
 /// What a device may take of memory, in KiB, whatever comes: a build for debugging with all runtimes in it has about
-/// half of that from the start.
+/// a third of that from the start.
 const MEMORY: u64 = 32 << 10;
 const MEBIBYTE: usize = 1 << 20;
 
