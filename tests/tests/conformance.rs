@@ -7,6 +7,12 @@ mod behind;
 mod faults;
 #[path = "conformance/models.rs"]
 mod models;
+#[path = "conformance/results.rs"]
+mod results;
+#[path = "conformance/seeded.rs"]
+mod seeded;
+#[path = "conformance/table.rs"]
+mod table;
 
 use udmi_tests::conformance::{Outcome, Scenario, Verdict, run, run_with, setup};
 use udmi_tests::model::Model;

@@ -106,6 +106,14 @@ pub struct Said {
     pub findings: Vec<String>,
 }
 
+impl Schema {
+    /// Whether all messages were as the schema has it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.findings.is_empty() { Verdict::Pass } else { Verdict::Fail(self.findings.join("; ")) }
+    }
+}
+
 impl Outcome {
     /// Whether it has passed with all its capabilities, and no schema has found anything.
     #[must_use]

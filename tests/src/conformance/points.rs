@@ -22,12 +22,29 @@ impl Tester<'_> {
         if self.wanted.pointer("/pointset/points").is_none() {
             return Err(Halt::Skip("The config leaves it to the device which points it has".to_owned()));
         }
-        self.wait(SANE_S, "equal points in state and config", |tester| {
-            names(tester.state_at("/pointset/points")) == tester.configured_points()
-        })?;
-        self.wait(SANE_S, "value or trouble of every point", |tester| {
+        let stated = |tester: &Self| names(tester.state_at("/pointset/points"));
+        let waited = self.wait(SANE_S, "equal points in state and config", |tester| {
+            stated(tester) == tester.configured_points()
+        });
+        self.or_difference(waited, "state", stated)?;
+        let waited = self.wait(SANE_S, "value or trouble of every point", |tester| {
             tester.shown_points() == tester.configured_points()
-        })
+        });
+        self.or_difference(waited, "events", Self::shown_points)
+    }
+
+    /// A failure says which points are missing in a place, and which it has that the config does not.
+    fn or_difference(
+        &self,
+        waited: Progress,
+        place: &str,
+        there: impl FnOnce(&Self) -> BTreeSet<String>,
+    ) -> Progress {
+        let Err(Halt::Fail(text)) = waited else { return waited };
+        let (wanted, there) = (self.configured_points(), there(self));
+        let missing = wanted.difference(&there).map(|name| format!("{name} is not in the {place}"));
+        let strange = there.difference(&wanted).map(|name| format!("{name} is not in the config"));
+        fail(format!("{text}: {}", missing.chain(strange).collect::<Vec<_>>().join(", ")))
     }
 
     fn shown_points(&self) -> BTreeSet<String> {

@@ -10,6 +10,8 @@ use crate::world::merge;
 
 /// Blocks of which the state has one if and only if the config has (§9.6 `system_last_update`).
 const PAIRED: [&str; 7] = ["system", "pointset", "alarmset", "gateway", "localnet", "discovery", "blobset"];
+/// Entries that a failure shows, the latest first.
+const LOGGED_SHOWN: usize = 8;
 /// Seconds after the last config until which an unwanted entry would count.
 const NOT_LOGGED_S: u64 = 10;
 
@@ -32,10 +34,11 @@ impl Tester<'_> {
             Step::State(check) => self.check_state(check),
             Step::Logged(log) => {
                 let what = format!("log entry {} of level {}", log.category, log.level);
-                self.wait(log.within_s, &what, |tester| tester.is_logged(log))
+                let waited = self.wait(log.within_s, &what, |tester| tester.is_logged(log));
+                self.or_logged(waited)
             }
             Step::NotLogged(log) => self.not_logged(log),
-            Step::Parity => self.wait(10, "equal blocks in state and config", |tester| tester.is_paired()),
+            Step::Parity => self.parity(),
             Step::SanePoints => self.sane_points(),
             Step::Event { point, is, within_s } => self.event(point, is, *within_s),
             Step::Events { folder, count } => self.events(folder, *count),
@@ -151,10 +154,38 @@ impl Tester<'_> {
         Ok(())
     }
 
-    fn is_paired(&self) -> bool {
-        let Some(state) = &self.state else { return false };
+    /// A failure says what was logged instead.
+    fn or_logged(&self, waited: Progress) -> Progress {
+        let Err(Halt::Fail(text)) = waited else { return waited };
+        let entries = self.logged().iter().rev().take(LOGGED_SHOWN);
+        let seen = entries.map(|entry| format!("{} {}", shown(entry.get("category")), entry["level"]));
+        let seen: Vec<_> = seen.collect();
+        fail(format!(
+            "{text}: logged is {}",
+            if seen.is_empty() { "nothing".into() } else { seen.join(", ") }
+        ))
+    }
+
+    fn parity(&mut self) -> Progress {
+        let waited = self.wait(10, "equal blocks in state and config", |tester| {
+            tester.state.is_some() && tester.unpaired().is_empty()
+        });
+        let Err(Halt::Fail(text)) = waited else { return waited };
+        fail(format!("{text}: {}", self.unpaired().join(", ")))
+    }
+
+    /// Blocks that only one of state and config has.
+    fn unpaired(&self) -> Vec<String> {
         let config = self.cloud_config();
-        PAIRED.iter().all(|block| state.get(block).is_some() == config.get(block).is_some())
+        let has = |document: Option<&Value>, block| document.is_some_and(|known| known.get(block).is_some());
+        let unpaired = PAIRED.iter().filter_map(|block| {
+            match (has(self.state.as_ref(), block), has(Some(&config), block)) {
+                (true, false) => Some(format!("{block} is only in the state")),
+                (false, true) => Some(format!("{block} is only in the config")),
+                (true, true) | (false, false) => None,
+            }
+        });
+        unpaired.collect()
     }
 
     fn quiet(&mut self, seconds: u64, states: usize) -> Progress {

@@ -437,6 +437,11 @@ impl<'a> Tester<'a> {
         self.state = Some(state);
     }
 
+    /// What was logged since the last config.
+    pub(super) fn logged(&self) -> &[Value] {
+        &self.logs
+    }
+
     /// Drops what is older than the last config, then looks for an entry of that category and level.
     pub(super) fn is_logged(&mut self, log: &super::Log) -> bool {
         let issued = self.issued_utc;
