@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use device_link::Endpoint;
 use udmi_host::site::{Credential, ProjectSpec, SiteModel};
 use udmi_proto::model::common::Stage;
+use udmi_tests::conformance::results::Folder;
 
 use crate::cloud::{self, Reach, ReachArguments, Registry};
 use crate::output::{FINDING, Failure, Output};
@@ -83,6 +84,9 @@ pub(crate) struct Arguments {
     /// parts of a device run side by side
     #[arg(long)]
     in_turn: bool,
+    /// Also write the results here: lines, junit.xml, results.json, and a transcript of each sequence
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
 }
 
 fn stage(text: &str) -> Result<Stage, String> {
@@ -122,9 +126,10 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Fai
         acknowledgements,
         reach: Reach { client_id: cloud::own_id("conform"), ..reach },
     };
+    let folder = arguments.results.as_deref().map(Folder::create).transpose().map_err(Failure::usage)?;
     let desk = Desk::open(plan, output)?;
     let jobs = arguments.jobs.map_or(JOBS_MAX, usize::from);
-    let failed = run::all(&desk, groups, jobs, arguments.in_turn, output)?;
+    let failed = run::all(&desk, groups, jobs, arguments.in_turn, folder, output)?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FINDING) })
 }
 

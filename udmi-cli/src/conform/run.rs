@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use udmi_tests::conformance::results::Folder;
 use udmi_tests::conformance::{Lane, Outcome, Pace, Subject, Verdict, left_out, perform};
 
 use super::desk::{Desk, Seat};
@@ -54,6 +55,7 @@ pub(super) fn all(
     groups: Vec<Group>,
     jobs: usize,
     in_turn: bool,
+    folder: Option<Folder>,
     output: &Output,
 ) -> Result<usize, Failure> {
     let total = groups.iter().flat_map(|group| &group.devices).map(|(_, sequences)| sequences.len()).sum();
@@ -77,15 +79,16 @@ pub(super) fn all(
             });
         }
         drop(sender);
-        let mut tally = print::Tally::new(total, several);
+        let mut tally = print::Tally::new(total, several, folder);
         for told in told {
             match told {
                 Told::Begins { device, sequence } => tally.begins(&device, &sequence, output),
                 Told::Ended(outcome) => tally.ended(&outcome, output)?,
             }
         }
-        tally.finish(began.elapsed(), output);
-        Ok(tally.failed)
+        let failed = tally.failed();
+        tally.finish(began.elapsed(), output)?;
+        Ok(failed)
     })
 }
 
