@@ -30,6 +30,3 @@ pub fn run(input: &[u8]) {
         }
     }
 }
-
-/// There is nothing to repair in a text.
-pub fn repair(_: &mut Vec<u8>) {}

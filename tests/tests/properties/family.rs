@@ -1,37 +1,7 @@
 //! Addresses and references of any form: none is too odd to be judged, and what is good reads back as it is written.
 
-use std::fs;
-use std::path::Path;
-
 use proptest::prelude::*;
 use udmi_proto::family::{Family, Url, bacnet, check_point, modbus};
-
-#[allow(dead_code, unreachable_pub, reason = "it is public in its own crate, which also repairs")]
-#[path = "../../../fuzz/src/references.rs"]
-mod references;
-
-/// The corpus of the fuzz target, with every octet of it cut off, left out and turned around.
-#[test]
-fn no_reference_of_the_corpus_panics() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/references");
-    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    assert!(!files.is_empty());
-    for file in files {
-        let input = fs::read(file).unwrap();
-        references::run(&input);
-        for at in 0..input.len() {
-            references::run(&input[..at]);
-            let mut changed = input.clone();
-            changed.remove(at);
-            references::run(&changed);
-            for bit in 0..8 {
-                let mut changed = input.clone();
-                changed[at] ^= 1 << bit;
-                references::run(&changed);
-            }
-        }
-    }
-}
 
 /// Anything, and what looks like a reference of each family but for a detail.
 fn text() -> impl Strategy<Value = String> {
