@@ -52,8 +52,8 @@ pub fn chosen(choices: &mut Choices<'_>) -> Settings {
     match kind & 3 {
         0 => {}
         1 => {
-            settings.credentials =
-                Some(Credentials { username: "me".into(), password: Secret::new(PASSWORD.into()) })
+            let password = Secret::new(PASSWORD.into());
+            settings.credentials = Some(Credentials { username: "me".into(), password });
         }
         2 => {
             settings.token = Some(TokenSettings {

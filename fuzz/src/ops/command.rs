@@ -35,7 +35,7 @@ fn one(bench: &Bench, choices: &mut Choices<'_>) -> Command {
         6 => Command::RemovePoint { point },
         7 => Command::SampleNow,
         8 => Command::Log {
-            level: Level(choices.number().into()),
+            level: Level(choices.number()),
             category: Category::FIXED[choices.below(Category::FIXED.len())].clone(),
             message: choices.text(),
             detail: choices.flag().then(|| choices.text()),
