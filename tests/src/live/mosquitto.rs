@@ -72,18 +72,7 @@ impl Mosquitto {
         command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let child = self.child.insert(child);
-        let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
-        let mut said = String::new();
-        for line in lines.by_ref() {
-            let line = line?;
-            if line.contains(" running") {
-                // The rest is read and dropped, or the broker would block on a full pipe.
-                thread::spawn(move || lines.for_each(drop));
-                return Ok(());
-            }
-            said.push_str(&line);
-            said.push('\n');
-        }
+        let Some(said) = await_running(child)? else { return Ok(()) };
         self.kill();
         Err(io::Error::other(said))
     }
@@ -108,8 +97,25 @@ impl Drop for Mosquitto {
     }
 }
 
+/// Waits until a broker whose log is its standard error runs. If it ends, what it has said.
+pub(super) fn await_running(child: &mut Child) -> io::Result<Option<String>> {
+    let mut lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
+    let mut said = String::new();
+    for line in lines.by_ref() {
+        let line = line?;
+        if line.contains(" running") {
+            // The rest is read and dropped, or the broker would block on a full pipe.
+            thread::spawn(move || lines.for_each(drop));
+            return Ok(None);
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Ok(Some(said))
+}
+
 /// A port that is free now.
-fn free_address() -> io::Result<SocketAddr> {
+pub(super) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
