@@ -10,8 +10,8 @@ use crate::world::World;
 /// and `world.cloud.received` hold what came since the last look, and an oracle keeps what it needs of the past. Only
 /// `world.cloud.state()` knows the last state for ever.
 ///
-/// Properties that compare two runs of a plan (1, 2, 10) are no oracles but functions of a plan; see
-/// [`super::twins`].
+/// Properties that compare two runs of a plan (1, 2, 10) are no oracles but functions of a plan, beside
+/// this one in `twins`.
 pub trait Oracle {
     /// What it watches over.
     fn property(&self) -> Property;
