@@ -220,6 +220,13 @@ impl<D: Dialect> Cx<'_, D> {
         token
     }
 
+    /// Whether the publish of a slot still waits for its turn: for a link, or until the broker has acknowledged enough of
+    /// what was sent before it.
+    #[must_use]
+    pub fn is_waiting(&self, slot: Slot) -> bool {
+        self.core.session.is_waiting(slot)
+    }
+
     /// Withdraws what waits in a slot; its receipt is `Lost(Superseded)`. What is unacknowledged is not sent again.
     pub fn retract(&mut self, slot: Slot) {
         let deferred = &mut self.core.deferred;

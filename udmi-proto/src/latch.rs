@@ -11,12 +11,14 @@ pub(crate) struct StateLatch {
     interval: Duration,
     synced: bool,
     touched: bool,
+    /// The last state is not on its way yet.
+    waits: bool,
     last: Option<Instant>,
 }
 
 impl StateLatch {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, synced: false, touched: false, last: None }
+        Self { interval, synced: false, touched: false, waits: false, last: None }
     }
 
     /// The state has something new to tell.
@@ -58,6 +60,14 @@ impl StateLatch {
         self.touched = false;
         self.last = Some(now);
     }
+
+    /// The last state waits for its turn, or does not any more: the next one keeps its distance from when it left.
+    pub(crate) fn waits(&mut self, waits: bool, now: Instant) {
+        if self.waits && !waits {
+            self.last = Some(now);
+        }
+        self.waits = waits;
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +85,19 @@ mod tests {
         assert_eq!(latch.due(), None);
         latch.sync();
         assert_eq!(latch.due(), Some(Instant(0)));
+    }
+
+    #[test]
+    fn the_distance_is_from_when_a_state_leaves() {
+        let mut latch = latch();
+        latch.sync();
+        latch.sent(Instant(100));
+        latch.waits(true, Instant(100));
+        latch.waits(false, Instant(1500));
+        latch.touch();
+        assert_eq!(latch.due(), Some(Instant(3500)));
+        latch.waits(false, Instant(1600));
+        assert_eq!(latch.due(), Some(Instant(3500)));
     }
 
     #[test]

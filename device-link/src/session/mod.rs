@@ -231,6 +231,10 @@ impl<T: Copy> Session<T> {
         }
     }
 
+    pub(crate) fn is_waiting(&self, slot: Slot) -> bool {
+        self.outbox.is_waiting(slot)
+    }
+
     pub(crate) fn retract(&mut self, slot: Slot, lost: &mut dyn FnMut(Token, Receipt)) {
         self.outbox.retract(slot, lost);
     }

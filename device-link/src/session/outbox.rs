@@ -202,6 +202,11 @@ impl Outbox {
         self.waiting.is_empty() && self.latest.is_empty() && self.has_room()
     }
 
+    /// Whether a slot's publish has not been sent yet.
+    pub(crate) fn is_waiting(&self, slot: Slot) -> bool {
+        self.latest.contains_key(&slot)
+    }
+
     fn has_room(&self) -> bool {
         self.inflight.len() < self.window && self.inflight.bytes() < self.window_bytes
     }

@@ -7,8 +7,8 @@ use crate::world::World;
 /// Looks at one run for one property.
 ///
 /// The world forgets what all oracles have looked at: `world.watch.emitted`, `world.notices()`, `world.plant.asked()`
-/// and `world.cloud.received` hold what came since the last look, and an oracle keeps what it needs of the past. Only
-/// `world.cloud.state()` knows the last state for ever.
+/// and `world.cloud.received` (states only) hold what came since the last look, and an oracle keeps what it needs of the
+/// past. Only `world.cloud.state()` knows the last state for ever.
 ///
 /// Properties that compare two runs of a plan (1, 2, 10) are no oracles but functions of a plan, beside
 /// this one in `twins`.

@@ -1,7 +1,7 @@
 //! What carries operations out, and what brings a world to rest after them.
 
 use serde_json::json;
-use udmi_proto::{Category, Closed, Command, Event, Json, Level, PointModel, Value};
+use udmi_proto::{Category, Closed, Command, Event, Hook, Json, Level, Outcome, PointModel, Value};
 
 use super::site::{self, IDS, POINTS, act_for, known};
 use super::{OnProxy, Op};
@@ -214,7 +214,12 @@ pub fn mend(world: &mut World) {
     }
     world.cloud.refuses_to_attach.clear();
     while let Some(asked) = world.plant.take_any() {
-        let outcome = world.plant.done(&asked.hook);
+        let outcome = match &asked.hook {
+            Hook::ProcessBlob { .. } | Hook::ActivateBlob { .. } => {
+                Outcome::Failed { message: "it hung".into() }
+            }
+            hook => world.plant.done(hook),
+        };
         world.give(Event::HookDone { id: asked.id, outcome });
     }
 }

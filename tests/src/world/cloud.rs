@@ -56,6 +56,8 @@ pub struct Cloud {
     next_id: PacketId,
     /// What has arrived, oldest first.
     pub received: Vec<Received>,
+    /// Whether it takes in nothing but states.
+    pub hears_only_states: bool,
     /// The last state of each device among what was forgotten.
     states: BTreeMap<String, Value>,
     /// The config last published with [`World::publish_config`].
@@ -79,6 +81,7 @@ impl Cloud {
             buffer: BytesMut::new(),
             next_id: PacketId::FIRST,
             received: Vec::new(),
+            hears_only_states: false,
             states: BTreeMap::new(),
             config: Value::Null,
             writes_back: false,
@@ -228,6 +231,9 @@ impl World {
             let Some((prefix, topic)) = places.next() else { continue };
             if topic == "attach" {
                 self.answer_attachment(&prefix);
+                continue;
+            }
+            if self.cloud.hears_only_states && topic != "state" {
                 continue;
             }
             let payload = serde_json::from_slice(&payload).unwrap_or(Value::Null);

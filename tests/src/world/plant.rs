@@ -14,7 +14,7 @@ pub enum Answer {
     Failed(u64),
     /// The value is refused after so many milliseconds.
     Invalid(u64),
-    /// Nobody answers.
+    /// Nobody answers, unless whoever steers the world does in the end.
     Never,
     /// It is done after so many milliseconds, and once more as long after.
     Twice(u64),
@@ -255,7 +255,6 @@ impl Plant {
             Answer::Ok(after) => vec![(after, done)],
             Answer::Failed(after) => vec![(after, Outcome::Failed { message: "the bus is silent".into() })],
             Answer::Invalid(after) => vec![(after, Outcome::Invalid { message: "out of reach".into() })],
-            Answer::Never => Vec::new(),
             Answer::Flaps(after) => {
                 let failed = Outcome::Failed { message: "the bus is silent".into() };
                 let flaps = self.flaps.entry(device).or_default();
@@ -263,7 +262,7 @@ impl Plant {
                 vec![(after, if flaps.is_multiple_of(2) { done } else { failed })]
             }
             Answer::Twice(after) => vec![(after, done.clone()), (after * 2, done)],
-            Answer::ByHand => {
+            Answer::Never | Answer::ByHand => {
                 self.waiting.push(Asked { id, hook });
                 Vec::new()
             }

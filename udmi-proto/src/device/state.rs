@@ -17,6 +17,7 @@ const CORRECTION: i64 = 60_000;
 
 impl DeviceCore {
     pub(super) fn publish_owed_state(&mut self, cx: &mut Cx<'_, Udmi>) {
+        self.latch.waits(cx.is_waiting(self.slot), cx.now().at);
         if let Some(due) = self.latch.due().filter(|_| !self.holds_states) {
             if due <= cx.now().at {
                 self.publish_state(cx);
@@ -42,6 +43,7 @@ impl DeviceCore {
             let topic = sc.topics;
             sc.publish(&topic.state, json, Queue::Latest(slot))
         });
+        self.latch.waits(cx.is_waiting(slot), now.at);
         self.states.insert(token);
         self.endpoint.announcement.on_state(token);
         self.blobset.on_state(Some(token));
