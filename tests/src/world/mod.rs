@@ -82,6 +82,17 @@ pub struct Birth {
     pub held: BTreeMap<Key, Bytes>,
 }
 
+/// A change of what the store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// How many of the hooks since the world last forgot were asked before.
+    pub hooks: usize,
+    /// Under which key.
+    pub key: Key,
+    /// What it holds now.
+    pub value: Option<Bytes>,
+}
+
 /// The world.
 #[derive(Debug)]
 pub struct World {
@@ -116,6 +127,7 @@ pub struct World {
     noticed_at: Vec<u64>,
     exits: Vec<ExitReason>,
     births: Vec<Birth>,
+    keepings: Vec<Keeping>,
     recorder: Option<Recorder<Udmi>>,
     traces: Vec<Vec<String>>,
     transcript: Option<Transcript>,
@@ -153,6 +165,7 @@ impl World {
             noticed_at: Vec::new(),
             exits: Vec::new(),
             births: Vec::new(),
+            keepings: Vec::new(),
             recorder: None,
             traces: Vec::new(),
             transcript: setup.transcript.map(Transcript::new),
@@ -211,6 +224,12 @@ impl World {
     #[must_use]
     pub fn births(&self) -> &[Birth] {
         &self.births
+    }
+
+    /// What became safe in the store since the world last forgot, oldest first.
+    #[must_use]
+    pub fn keepings(&self) -> &[Keeping] {
+        &self.keepings
     }
 
     /// How runs ended, oldest first.
@@ -288,6 +307,7 @@ impl World {
         self.notices.clear();
         self.noticed_at.clear();
         self.births.clear();
+        self.keepings.clear();
         self.plant.forget_asked();
         self.cloud.forget();
     }

@@ -45,3 +45,17 @@ fn regression_a_write_that_is_answered_after_minutes_leaves_nothing_behind() {
     let done = run(&serde_json::from_str(plan).unwrap(), &Way::default());
     assert!(done.is_ok(), "{}", done.unwrap_err());
 }
+
+/// The oracle took it for a repetition.
+#[test]
+fn regression_an_order_that_was_withdrawn_and_comes_again_is_another_one() {
+    let plan = r#"{"shape":"device","seed":216,"ops":[{"config":{"blocks":["localnet","gateway","update","unheard_of"],
+        "etag":"","expiry":3,"increment":null,"level":500,"limit":0,"metrics":10,"mode":null,"points":[[2,null,false],
+        [0,61,false],[1,60,false],[1,61,false]],"rate":60,"seconds_back":0}},{"pass":17452},{"config":{"blocks":[
+        "discovery","gateway","blobset"],"etag":"0123","expiry":null,"increment":0.5,"level":200,"limit":0,"metrics":10,
+        "mode":"restart","points":null,"rate":60,"seconds_back":0}},{"config":{"blocks":["localnet","update"],
+        "etag":"0123","expiry":null,"increment":0.0,"level":300,"limit":15,"metrics":600,"mode":null,"points":[
+        [0,null,false],[1,null,false],[3,60,false],[1,15,false]],"rate":60,"seconds_back":0}}]}"#;
+    let done = run(&serde_json::from_str(plan).unwrap(), &Way::default());
+    assert!(done.is_ok(), "{}", done.unwrap_err());
+}

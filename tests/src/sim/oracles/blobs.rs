@@ -8,7 +8,7 @@ use udmi_proto::{Hook, Key};
 
 use super::super::oracle::Oracle;
 use crate::property::Property;
-use crate::world::World;
+use crate::world::{Keeping, World};
 
 /// Under which key the device keeps what became of its blobs.
 const KEPT: &str = "blobset";
@@ -28,7 +28,6 @@ pub(crate) struct Blobs {
     are_free: BTreeSet<String>,
     /// Blobs that were processed since.
     processed: BTreeSet<String>,
-    kept: Option<Bytes>,
 }
 
 impl Blobs {
@@ -59,20 +58,16 @@ impl Blobs {
         Ok(())
     }
 
-    /// What the device may have decided since its start, whether it could be stored or not.
-    fn note_others(&mut self, world: &World) {
-        let kept = world.stored(KEPT);
-        if self.kept.as_ref() != kept {
-            self.kept = kept.cloned();
-            let now = kept.map(committed).unwrap_or_default();
-            for (name, was) in &self.at_birth {
-                if now.get(name).is_none_or(|now| now.generation != was.generation) {
-                    self.are_free.insert(name.clone());
-                }
-            }
+    /// What the device has decided since its start: an order that was withdrawn and comes again is another one.
+    fn keep(&mut self, keeping: &Keeping) {
+        if keeping.key.as_str() != KEPT {
+            return;
         }
-        if world.store_fails {
-            self.are_free.extend(self.at_birth.keys().cloned());
+        let now = keeping.value.as_ref().map(committed).unwrap_or_default();
+        for (name, was) in &self.at_birth {
+            if now.get(name).is_none_or(|now| now.generation != was.generation) {
+                self.are_free.insert(name.clone());
+            }
         }
     }
 }
@@ -84,14 +79,22 @@ impl Oracle for Blobs {
 
     fn look(&mut self, world: &World) -> Result<(), String> {
         let mut births = world.births().iter().peekable();
+        let mut keepings = world.keepings().iter().peekable();
         for (number, hook) in world.plant.asked().iter().enumerate() {
             while let Some(birth) = births.next_if(|birth| birth.hooks <= number) {
                 self.begin(&birth.held);
             }
+            while let Some(keeping) = keepings.next_if(|keeping| keeping.hooks <= number) {
+                self.keep(keeping);
+            }
             self.hook(hook)?;
         }
         births.for_each(|birth| self.begin(&birth.held));
-        self.note_others(world);
+        keepings.for_each(|keeping| self.keep(keeping));
+        if world.store_fails {
+            // What it decides now it cannot keep.
+            self.are_free.extend(self.at_birth.keys().cloned());
+        }
         Ok(())
     }
 }
