@@ -65,8 +65,9 @@ impl Points {
     }
 
     /// Adds points whose names are new, and which are in the order of their names themselves.
-    pub(super) fn add(&mut self, newcomers: Vec<(Box<str>, Point)>) {
+    pub(super) fn add(&mut self, mut newcomers: Vec<(Box<str>, Point)>) {
         if self.0.is_empty() {
+            newcomers.shrink_to_fit(); // most devices have all their points from here, for good
             self.0 = newcomers;
         } else if !newcomers.is_empty() {
             let mut all = Vec::with_capacity(self.0.len() + newcomers.len());
