@@ -7,7 +7,7 @@ use device_link::wire::{self, Packet};
 use udmi_proto::{Action, Boot, Closed, Device, ExitReason, Key, Stored, Udmi};
 
 use super::cloud::sibling;
-use super::{Birth, Happening, Keeping, Setup, World};
+use super::{Birth, Happening, Setup, World};
 
 /// The name of the cloud's account.
 pub(super) const CLOUD_USER: &str = "cloud";
@@ -182,8 +182,6 @@ impl World {
 
     /// The store's content changes.
     pub(super) fn keep(&mut self, key: Key, value: Option<Bytes>) {
-        let hooks = self.plant.asked().len();
-        self.keepings.push(Keeping { hooks, key: key.clone(), value: value.clone() });
         match value {
             Some(value) => drop(self.store.insert(key, value)),
             None => drop(self.store.remove(&key)),

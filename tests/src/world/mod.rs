@@ -82,14 +82,14 @@ pub struct Birth {
     pub held: BTreeMap<Key, Bytes>,
 }
 
-/// A change of what the store holds.
+/// A wish of the device to change what the store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keeping {
     /// How many of the hooks since the world last forgot were asked before.
     pub hooks: usize,
     /// Under which key.
     pub key: Key,
-    /// What it holds now.
+    /// What it is to hold.
     pub value: Option<Bytes>,
 }
 
@@ -226,7 +226,7 @@ impl World {
         &self.births
     }
 
-    /// What became safe in the store since the world last forgot, oldest first.
+    /// What the device has asked the store to keep since the world last forgot, oldest first.
     #[must_use]
     pub fn keepings(&self) -> &[Keeping] {
         &self.keepings
@@ -549,6 +549,8 @@ impl World {
                     ensure(is_new, Property::EverythingIsResolved, || {
                         format!("store {id} is asked for twice")
                     });
+                    let hooks = self.plant.asked().len();
+                    self.keepings.push(Keeping { hooks, key: key.clone(), value: value.clone() });
                     let run = self.run;
                     self.schedule(self.store_ms, Happening::Stored { run, id, key, value });
                 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::Value;
-use udmi_proto::{Hook, Key};
+use udmi_proto::{Hook, Key, Notice};
 
+use super::super::Op;
 use super::super::oracle::Oracle;
 use crate::property::Property;
 use crate::world::{Keeping, World};
@@ -28,6 +29,10 @@ pub(crate) struct Blobs {
     are_free: BTreeSet<String>,
     /// Blobs that were processed since.
     processed: BTreeSet<String>,
+    /// Which update the last config orders, if any.
+    order: Option<i64>,
+    /// A config with another order than the one before may not have been applied yet.
+    may_change: bool,
 }
 
 impl Blobs {
@@ -72,24 +77,54 @@ impl Blobs {
     }
 }
 
+impl Blobs {
+    /// Another order may be taken up without a store, where that takes nothing more: what was committed is forgotten.
+    fn apply(&mut self, world: &World, notices: &[Notice]) {
+        let mut applied = notices.iter().filter_map(|notice| match notice {
+            Notice::ConfigApplied { timestamp, .. } => Some(timestamp.as_str()),
+            _ => None,
+        });
+        let Some(last) = applied.next_back().filter(|_| self.may_change) else { return };
+        self.are_free.extend(self.at_birth.keys().cloned());
+        self.may_change = world.cloud.config["timestamp"].as_str() != Some(last);
+    }
+}
+
 impl Oracle for Blobs {
     fn property(&self) -> Property {
         Property::BlobsAreCommittedOnce
     }
 
+    fn before(&mut self, _world: &World, op: &Op) {
+        if let Op::Config(config) = op {
+            let has = |name: &str| config.blocks.iter().any(|block| block == name);
+            let order = has("update").then_some(config.rate);
+            // Downloads are each of a generation of its own.
+            self.may_change |= has("download") || order != self.order;
+            self.order = order;
+        }
+    }
+
     fn look(&mut self, world: &World) -> Result<(), String> {
-        let mut births = world.births().iter().peekable();
+        let (asked, notices, births) = (world.plant.asked(), world.notices(), world.births());
         let mut keepings = world.keepings().iter().peekable();
-        for (number, hook) in world.plant.asked().iter().enumerate() {
-            while let Some(birth) = births.next_if(|birth| birth.hooks <= number) {
+        let (mut hooks, mut heard) = (0, 0);
+        for number in 0..=births.len() {
+            let birth = births.get(number);
+            let (last, said) =
+                birth.map_or((asked.len(), notices.len()), |birth| (birth.hooks, birth.notices));
+            self.apply(world, &notices[heard..said]);
+            for (number, hook) in asked.iter().enumerate().take(last).skip(hooks) {
+                while let Some(keeping) = keepings.next_if(|keeping| keeping.hooks <= number) {
+                    self.keep(keeping);
+                }
+                self.hook(hook)?;
+            }
+            if let Some(birth) = birth {
                 self.begin(&birth.held);
             }
-            while let Some(keeping) = keepings.next_if(|keeping| keeping.hooks <= number) {
-                self.keep(keeping);
-            }
-            self.hook(hook)?;
+            (hooks, heard) = (last, said);
         }
-        births.for_each(|birth| self.begin(&birth.held));
         keepings.for_each(|keeping| self.keep(keeping));
         if world.store_fails {
             // What it decides now it cannot keep.

@@ -29,7 +29,12 @@ impl Oracle for Resolved {
         Property::EverythingIsResolved
     }
 
-    fn look(&mut self, _world: &World) -> Result<(), String> {
+    fn look(&mut self, world: &World) -> Result<(), String> {
+        let Some(device) = world.device() else { return Ok(()) };
+        let (there, here) = (device.load().hooks, world.open_hooks());
+        if there != here {
+            return Err(format!("the device waits for {there} hooks, and {here} are open"));
+        }
         Ok(())
     }
 
