@@ -32,6 +32,16 @@ fn check_attached(world: &mut World, ids: &[usize]) {
     assert_eq!(status.and_then(Value::as_str), is_odd.then_some("gateway.setup.attach"));
 }
 
+/// What the broker has acknowledged is known to the gateway a way later.
+fn let_acknowledgements_arrive(world: &mut World) {
+    let has_come = |world: &mut World| {
+        let Some(device) = world.device() else { return true };
+        let gateway = device.dialect().gateway_load();
+        gateway.is_some_and(|gateway| gateway.receipts == device.load().publishes)
+    };
+    assert!(world.run_until(10_000, has_come), "a publish without an end");
+}
+
 /// Nothing is left of what is over; what a device has to tell that the broker refuses waits with it.
 fn check_rest(world: &World) {
     let Some(device) = world.device() else { return };
@@ -52,6 +62,7 @@ fn check_left(world: &mut World, ids: &[usize]) {
         let others: Vec<_> = ids.iter().copied().filter(|id| *id != BOUND).collect();
         act_for(world, &others);
         world.advance(10_000);
+        let_acknowledgements_arrive(world);
         check_rest(world);
     }
 }
