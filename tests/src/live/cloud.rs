@@ -78,22 +78,20 @@ impl Cloud {
         }
     }
 
+    fn next_publish(&mut self, topic: &str, payload: Bytes, retain: bool) -> Packet {
+        self.id = self.id.next();
+        let (topic, qos, id) = (topic.to_owned(), Qos::AtLeastOnce, Some(self.id));
+        Packet::Publish(Publish { topic, payload, qos, retain, dup: false, id })
+    }
+
     /// Publishes at QoS 1 and waits until the broker has it. Returns when it was written.
     ///
     /// # Errors
     /// The connection is lost.
     pub fn publish(&mut self, topic: &str, payload: impl Into<Bytes>, retain: bool) -> io::Result<Instant> {
-        self.id = self.id.next();
-        let publish = Publish {
-            topic: topic.to_owned(),
-            payload: payload.into(),
-            qos: Qos::AtLeastOnce,
-            retain,
-            dup: false,
-            id: Some(self.id),
-        };
+        let packet = self.next_publish(topic, payload.into(), retain);
         let at = Instant::now();
-        self.send(&Packet::Publish(publish))?;
+        self.send(&packet)?;
         while self.answer()? != Packet::PubAck(self.id) {}
         Ok(at)
     }
@@ -109,16 +107,8 @@ impl Cloud {
         retain: bool,
     ) -> io::Result<()> {
         for payload in payloads {
-            self.id = self.id.next();
-            let publish = Publish {
-                topic: topic.to_owned(),
-                payload: payload.into(),
-                qos: Qos::AtLeastOnce,
-                retain,
-                dup: false,
-                id: Some(self.id),
-            };
-            self.send(&Packet::Publish(publish))?;
+            let packet = self.next_publish(topic, payload.into(), retain);
+            self.send(&packet)?;
         }
         while self.answer()? != Packet::PubAck(self.id) {}
         Ok(())
